@@ -1,0 +1,127 @@
+"""The composition root: builds the daemon from its settings, runs it, and ends it in order. Knows the concrete
+classes of both sides.
+
+One task group holds everything. `finish` is the one way to the end, whoever asks for it: the end of stdin, a
+signal, `shutdown`, a parent that no longer reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+
+from adapter.faces.native import NativeFace
+from adapter.process.host import ProcessHost
+from adapter.providers.claude import ClaudeAdapter
+from adapter.providers.manager import ProviderManager
+from adapter.session.limits import RegistryLimits, SessionLimits, SilenceLimits
+from adapter.session.registry import Registry
+from adapter.stdio import Outbox, Stdio, wait_reader_gone
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from adapter.config import Settings
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS_S = 2.0
+"""How long the parent may take to read the last events once everything has ended: it may be gone, or asleep."""
+
+CALLS_END_S = 3.0
+"""How long calls in flight may take to answer once the sessions have ended: `echo REQUEST | agent-adapter` gets
+its answer."""
+
+
+async def serve(settings: Settings, stdio: Stdio) -> None:
+    """Serve the native face until the end is asked for; nothing of ours runs when this returns."""
+    over = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        host = ProcessHost(tasks, os.environ, denied=settings.env_deny, allowed=settings.env_allow)
+        outbox = Outbox(stdio.output)
+        providers = ProviderManager([_claude(host, settings)])
+        registry = Registry(providers, _limits(settings), tasks)
+        face = NativeFace(stdio.input, outbox, registry, providers, settings, over.set)
+        tasks.start_soon(outbox.run)
+        tasks.start_soon(_wait_for_signals, over)
+        tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
+        tasks.start_soon(host.open)
+        tasks.start_soon(registry.reap_idle)
+        tasks.start_soon(providers.warn_of_unavailable)
+        async with anyio.create_task_group() as calls:
+            await _read_until(over, face, calls)
+            await finish(registry, face, host, outbox, settings)
+            calls.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+async def finish(registry: Registry, face: NativeFace, host: ProcessHost, outbox: Outbox, settings: Settings) -> None:
+    """End all sessions, answer what was asked, leave nothing running, let the parent read the last words. Bounded
+    in every step."""
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(settings.shutdown_timeout) as scope:
+            await registry.stop_all("shutdown")
+        if scope.cancelled_caught:
+            log.warning("sessions did not end within %g s", settings.shutdown_timeout)
+            await registry.stop_all("shutdown", fast=True)
+        await face.close(CALLS_END_S)
+        await host.close()
+        await outbox.flush(LAST_WORDS_S)
+
+
+async def _read_until(over: anyio.Event, face: NativeFace, calls: TaskGroup) -> None:
+    """Serve until the end of input, or until somebody else asks for the end."""
+    with anyio.CancelScope() as reading:
+
+        async def stop_reading() -> None:
+            await over.wait()
+            reading.cancel()
+
+        calls.start_soon(stop_reading)
+        await face.run(calls)
+        log.info("end of input")
+    over.set()
+
+
+async def _wait_for_signals(over: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        async for number in received:
+            log.info("%s", signal.Signals(number).name)
+            over.set()
+
+
+async def _wait_for_broken_pipe(output: int, outbox: Outbox, over: anyio.Event) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def watch(wait: object) -> None:
+            await wait  # type: ignore[misc]
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch, wait_reader_gone(output))
+        tasks.start_soon(watch, outbox.broken.wait())
+    log.info("the parent no longer reads")
+    over.set()
+
+
+def _claude(host: ProcessHost, settings: Settings) -> ClaudeAdapter:
+    return ClaudeAdapter(
+        host,
+        cli_path=settings.claude_path,
+        max_line=settings.max_cli_line,
+        handshake_timeout=settings.handshake_timeout,
+    )
+
+
+def _limits(settings: Settings) -> RegistryLimits:
+    silence = SilenceLimits(settings.silence_timeout, settings.tool_silence_timeout, settings.compaction_timeout)
+    session = SessionLimits(
+        silence=silence,
+        permission_timeout=settings.permission_timeout,
+        interrupt_grace=settings.interrupt_grace,
+        max_queue=settings.max_queue,
+    )
+    return RegistryLimits(max_sessions=settings.max_sessions, idle_timeout=settings.idle_timeout, session=session)

@@ -1,0 +1,174 @@
+"""The settings: every limit and time-out of the daemon, named here with its reason, and where each may be set.
+
+Flags beat the environment (`AGENT_ADAPTER_…`), which beats the file (`config.toml` in the platform's config
+folder), which beats the defaults. One model is the table of all of them; SPEC.md's table is checked against it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapter import __version__
+from adapter.process.environment import ALLOWED, DENIED
+from protocol.framing import MAX_CLI_LINE, MAX_PARENT_MESSAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PREFIX = "AGENT_ADAPTER_"
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message says which, where it came from, and what would do."""
+
+
+class Settings(BaseModel):
+    """All settings. Times in seconds, sizes in bytes; 0 turns a time-out or a cap off where the description says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    claude_path: str | None = Field(
+        None, description="The Claude CLI: a path or a name. Otherwise `claude`, then `claude-code`, is looked for."
+    )
+    max_sessions: int = Field(
+        64, ge=1, description="Live sessions at once. A CLI takes about 250 MB, so 64 fill 16 GB."
+    )
+    max_queue: int = Field(
+        32, ge=0, description="Messages of a session that wait for their turn (contract, section 2)."
+    )
+    idle_timeout: float = Field(600, ge=0, description="An idle session is ended after this. 0: never.")
+    silence_timeout: float = Field(
+        120, ge=0, description="A turn without any sign of life from the CLI ends after this. 0: never."
+    )
+    tool_silence_timeout: float = Field(
+        1800, ge=0, description="The same while a tool runs: builds and tests are silent for long. 0: never."
+    )
+    compaction_timeout: float = Field(600, ge=0, description="The same while the CLI compacts its context. 0: never.")
+    permission_timeout: float = Field(
+        0, ge=0, description="An unanswered permission request counts as deny after this. 0: never; people go to lunch."
+    )
+    handshake_timeout: float = Field(
+        60,
+        gt=0,
+        description="From spawn to the CLI's first answer (measured: 0.4 to 1.1 s; slow MCP servers add theirs).",
+    )
+    interrupt_grace: float = Field(
+        5,
+        gt=0,
+        description="From an interrupt to the end of the turn, before the process is ended (measured: at most 1.6 s).",
+    )
+    shutdown_timeout: float = Field(10, gt=0, description="All sessions must be gone after this when the daemon ends.")
+    max_message: int = Field(MAX_PARENT_MESSAGE, ge=1024, description="Longest message from the parent.")
+    max_cli_line: int = Field(
+        MAX_CLI_LINE, ge=1024, description="Longest line of a CLI; a longer one becomes a notice."
+    )
+    session_backlog: int = Field(
+        64 * 1024,
+        ge=1024,
+        description="Unsent bytes of a session at which its CLI is held back: a slow parent's fair share.",
+    )
+    env_deny: list[str] = Field(list(DENIED), description="Patterns of variables that a CLI does not inherit.")
+    env_allow: list[str] = Field(list(ALLOWED), description="Patterns of variables that it inherits all the same.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="Least level that is logged."
+    )
+    log_file: str | None = Field(None, description="Log to this file instead of stderr.")
+    log_json: bool = Field(False, description="Log JSON lines instead of text.")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for each setting: `--idle-timeout 600`. Given flags alone appear in the parsed arguments."""
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        text = (field.description or "").replace("%", "%%")
+        if field.annotation is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+        else:
+            parser.add_argument(
+                flag, default=argparse.SUPPRESS, metavar="VALUE", help=f"{text} Default: {field.default}"
+            )
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Put the settings together.
+
+    Args:
+        flags: those given on the command line.
+        environment: ours.
+        file: the settings file; None for the platform's, which need not exist.
+
+    Raises:
+        ConfigError: a value cannot be used, an unknown name is set in the file, or the file cannot be read.
+    """
+    named = {name: flags[name] for name in Settings.model_fields if name in flags}
+    variables = {
+        name: environment[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if environment.get(PREFIX + name.upper())
+    }
+    from_file, where = _read_file(file, environment)
+    sources = dict.fromkeys(from_file, where) | {name: PREFIX + name.upper() for name in variables}
+    sources |= {name: "--" + name.replace("_", "-") for name in named}
+    values = from_file | {name: _listed(name, value) for name, value in (variables | named).items()}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        found = [
+            f"{sources.get(str(item['loc'][0]), '')} ({'.'.join(map(str, item['loc']))}): {item['msg']}"
+            for item in error.errors()
+        ]
+        raise ConfigError("; ".join(found)) from None
+
+
+def default_file() -> Path:
+    """The platform's settings file."""
+    return Path(platformdirs.user_config_dir("agent-adapter", appauthor=False)) / "config.toml"
+
+
+def _read_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    chosen = file or (Path(environment[PREFIX + "CONFIG"]) if environment.get(PREFIX + "CONFIG") else None)
+    path = chosen or default_file()
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream), str(path)
+    except FileNotFoundError:
+        if chosen is not None:
+            raise ConfigError(f"{path}: no such settings file") from None
+        return {}, str(path)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _listed(name: str, value: Any) -> Any:
+    """A list in a flag or a variable is separated by commas."""
+    if isinstance(value, str) and isinstance(Settings.model_fields[name].default, list):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+def parse(argv: Sequence[str]) -> Settings:
+    """The settings for a command line, our environment and the settings file.
+
+    Raises:
+        ConfigError: see `load`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="agent-adapter",
+        description="Serve a parent process over stdin and stdout (JSON-RPC 2.0; see SPEC.md). "
+        "Every setting can also be given in the "
+        "environment (AGENT_ADAPTER_IDLE_TIMEOUT=600) or in the settings file.",
+    )
+    parser.add_argument("--version", "-V", action="version", version=f"agent-adapter {__version__}")
+    parser.add_argument(
+        "--config", type=Path, default=None, metavar="FILE", help=f"Settings file. Default: {default_file()}"
+    )
+    add_flags(parser)
+    given = parser.parse_args(argv)
+    return load(vars(given), os.environ, given.config)

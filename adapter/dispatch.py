@@ -1,0 +1,98 @@
+"""The only file that knows jsonrpcserver: method look-up, argument binding and the shape of replies are its; the
+rest is ours.
+
+Ours because the library, as it comes, sends the text of any exception to the caller, forgets ids, validates
+slowly, and loses replies when it is cancelled from outside: so each handler gets its own cancel scope *inside* the
+call, its params are validated by our models, and this file is the one place where an exception becomes an error on
+the wire.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from jsonrpcserver import Error, InvalidParams, Success
+from jsonrpcserver.async_main import dispatch_to_serializable
+from pydantic import BaseModel, ValidationError
+
+from adapter.peer import Call
+from protocol.errors import INTERNAL_ERROR, AdapterError, ErrorKind
+from protocol.jsonrpc import Request
+
+if TYPE_CHECKING:
+    from jsonrpcserver.methods import Methods
+    from jsonrpcserver.result import Result
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Call, Any], Awaitable[BaseModel | dict[str, Any]]]
+"""Takes the call and its validated params; gives the result."""
+
+# The library logs what it is handed, with tracebacks; we log ourselves, once, without parameters.
+logging.getLogger("jsonrpcserver").setLevel(logging.CRITICAL + 1)
+
+
+class Dispatcher:
+    """Serves the methods of one face.
+
+    Args:
+        methods: for each method, the model of its params and its handler.
+    """
+
+    def __init__(self, methods: Mapping[str, tuple[type[BaseModel], Handler]]) -> None:
+        self._methods = cast(
+            "Methods", {name: _bind(name, model, handler) for name, (model, handler) in methods.items()}
+        )
+
+    async def serve(self, call: Call) -> dict[str, Any] | None:
+        """Handle one call; the response object, or None for a notification. Never raises."""
+        message = call.message
+        envelope: dict[str, Any] = {"jsonrpc": "2.0", "method": message.method, "params": message.params}
+        if isinstance(message, Request):
+            envelope["id"] = message.id
+        reply = await dispatch_to_serializable(
+            cast("Any", envelope),
+            self._methods,
+            context=call,
+            deserializer=lambda value: cast("Any", value),
+            validator=_no_validation,
+        )
+        return cast("dict[str, Any] | None", reply)
+
+
+def _no_validation(envelope: Any) -> Any:
+    """The envelope was validated when it was parsed."""
+    return envelope
+
+
+def _bind(name: str, model: type[BaseModel], handler: Handler) -> Callable[..., Awaitable[Result]]:
+    async def method(call: Call, /, **params: Any) -> Result:
+        try:
+            valid = model.model_validate(params)
+        except ValidationError as error:
+            return InvalidParams(_describe(error))
+        try:
+            with call.scope:
+                result = await handler(call, valid)
+                return Success(result.model_dump(mode="json") if isinstance(result, BaseModel) else result)
+        except AdapterError as error:
+            return Error(error.code, error.message, error.data)
+        except Exception:
+            log.exception("%s failed", name)
+            return Error(
+                INTERNAL_ERROR,
+                "Internal error",
+                {"kind": "internal", "hint": "This is a defect; the log has the details."},
+            )
+        cut = AdapterError(ErrorKind.INTERRUPTED, "The request was cut short: the daemon is shutting down.")
+        return Error(cut.code, cut.message, cut.data)
+
+    return method
+
+
+def _describe(error: ValidationError) -> dict[str, Any]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = [{"path": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in found]
+    return {"kind": ErrorKind.INVALID_PARAMS.value, "errors": errors}

@@ -1,0 +1,1 @@
+"""What the daemon shows to a parent. Knows sessions, never a provider's class."""

@@ -1,0 +1,238 @@
+"""The native face: the wire contract over our own stdin and stdout (contract.md; SPEC.md states it in full).
+
+Implements each method of `protocol.methods.METHODS` and is the sink of the sessions it starts. Knows nothing of
+any provider but its name.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import msgspec
+
+from adapter import __version__
+from adapter.dispatch import Dispatcher, Handler
+from adapter.peer import Call, Peer, RequestFailed
+from adapter.session.sink import QuestionFailed
+from protocol import methods, openrpc
+from protocol.errors import invalid_param
+from protocol.methods import METHODS, PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from adapter.config import Settings
+    from adapter.providers.base import ProviderHealth
+    from adapter.providers.manager import ProviderManager
+    from adapter.session.registry import Registry
+    from adapter.session.session import Session
+    from adapter.stdio import Outbox
+    from protocol.events import EventParams
+    from protocol.signals import PermissionAsked
+
+_PREFIX = b'{"jsonrpc":"2.0","method":"event","params":'
+_encode = msgspec.json.Encoder().encode
+
+TOLD_LIMITS = ("max_sessions", "max_queue", "idle_timeout", "silence_timeout", "permission_timeout", "max_message")
+"""The settings that `initialize` tells a parent."""
+
+
+class NativeFace:
+    """One parent, served.
+
+    Args:
+        input: descriptor to read from.
+        outbox: writer to the parent.
+        registry: the sessions.
+        providers: the providers.
+        settings: the daemon's.
+        shutdown: called when the parent asks for the end.
+    """
+
+    def __init__(
+        self,
+        input: int,
+        outbox: Outbox,
+        registry: Registry,
+        providers: ProviderManager,
+        settings: Settings,
+        shutdown: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._registry = registry
+        self._providers = providers
+        self._settings = settings
+        self._shutdown = shutdown
+        handlers: dict[str, Handler] = {
+            "initialize": self._initialize,
+            "health_check": self._health_check,
+            "list_providers": self._list_providers,
+            "start_session": self._start_session,
+            "send_message": self._send_message,
+            "interrupt": self._interrupt,
+            "stop_session": self._stop_session,
+            "list_sessions": self._list_sessions,
+            "set_model": self._set_model,
+            "set_runtime_mode": self._set_runtime_mode,
+            "rpc.discover": self._discover,
+            "shutdown": self._shut_down,
+        }
+        dispatcher = Dispatcher({name: (METHODS[name].params, handler) for name, handler in handlers.items()})
+        self._peer = Peer(input, outbox, dispatcher.serve, limit=settings.max_message)
+
+    async def run(self, tasks: TaskGroup) -> None:
+        """Serve until the parent's end of input. Calls run in `tasks`."""
+        await self._peer.run(tasks)
+
+    async def close(self, grace: float) -> None:
+        """Let calls answer for `grace` seconds, cut short the rest, and wake who waits for the parent."""
+        self._peer.fail_requests()
+        with anyio.move_on_after(grace):
+            await self._peer.wait_quiet()
+        self._peer.cancel_calls()
+        with anyio.move_on_after(grace):
+            await self._peer.wait_quiet()
+
+    # The sink of the sessions
+
+    def emit(self, session_id: str, events: list[EventParams]) -> None:
+        """Send events, all in one write."""
+        self._peer.send_bytes([_PREFIX + _encode(event) + b"}" for event in events], lane=session_id)
+
+    def is_behind(self, session_id: str) -> bool:
+        """Whether the parent has events of this session to read."""
+        return self._outbox.backlog(session_id) > 0
+
+    def is_full(self, session_id: str) -> bool:
+        """Whether the session has its share of unsent bytes."""
+        return self._outbox.backlog(session_id) >= self._settings.session_backlog
+
+    async def wait_ready(self, session_id: str) -> None:
+        """Wait until the parent has read."""
+        await self._outbox.wait_below(session_id, self._settings.session_backlog)
+
+    async def ask(self, session_id: str, turn_id: str | None, asked: PermissionAsked) -> Any:
+        """Put a question to the parent. See `Sink.ask`."""
+        params = methods.PermissionParams(
+            session_id=session_id,
+            turn_id=turn_id,
+            tool_call_id=asked.tool_call_id,
+            tool_name=asked.tool_name,
+            kind=asked.kind,
+            input=asked.input,
+            title=asked.title,
+            suggestions=asked.suggestions,
+        )
+        try:
+            return await self._peer.request("request_permission", params.model_dump(), lane=session_id)
+        except RequestFailed as error:
+            raise QuestionFailed(str(error)) from error
+
+    # The methods
+
+    async def _initialize(self, call: Call, params: methods.InitializeParams) -> methods.InitializeResult:
+        limits = {name: getattr(self._settings, name) for name in TOLD_LIMITS}
+        return methods.InitializeResult(
+            protocol_version=PROTOCOL_VERSION,
+            server_info=methods.ServerInfo(name="agent-adapter", version=__version__),
+            providers=self._providers.names,
+            capabilities=methods.Capabilities(methods=list(METHODS), transports=["pipe"], limits=limits),
+        )
+
+    async def _health_check(self, call: Call, params: methods.HealthCheckParams) -> methods.HealthResult:
+        return _health(await self._providers.health_check(params.provider))
+
+    async def _list_providers(self, call: Call, params: methods.NoParams) -> methods.ProvidersResult:
+        return methods.ProvidersResult(
+            providers=[_health(health) for health in await self._providers.health_check_all()]
+        )
+
+    async def _start_session(self, call: Call, params: methods.StartSessionParams) -> methods.StartSessionResult:
+        _check_folders(params.config)
+        session = await self._registry.start(params.provider, params.session_id, params.config, self)
+        call.after_reply.append(session.activate)
+        return methods.StartSessionResult(
+            session_id=session.id,
+            provider=session.provider,
+            pid=session.pid,
+            provider_session_id=session.provider_session_id,
+            state=session.state,
+        )
+
+    async def _send_message(self, call: Call, params: methods.SendMessageParams) -> methods.SendMessageResult:
+        message = params.message
+        content = message if isinstance(message, str) else [block.model_dump() for block in message]
+        turn, ahead = self._registry.get(params.session_id).submit(content)
+        call.after_reply.append(turn.released.set)
+        return methods.SendMessageResult(turn_id=turn.id, queued=ahead)
+
+    async def _interrupt(self, call: Call, params: methods.SessionParams) -> methods.InterruptResult:
+        return methods.InterruptResult(interrupted=await self._registry.get(params.session_id).interrupt())
+
+    async def _stop_session(self, call: Call, params: methods.SessionParams) -> methods.StopSessionResult:
+        ended = await self._registry.stop(params.session_id)
+        return methods.StopSessionResult(exit_code=ended.code, signal=ended.signal)
+
+    async def _list_sessions(self, call: Call, params: methods.ListSessionsParams) -> methods.ListSessionsResult:
+        sessions = self._registry.list(include_ended=params.include_ended)
+        return methods.ListSessionsResult(sessions=[_entry(session) for session in sessions])
+
+    async def _set_model(self, call: Call, params: methods.SetModelParams) -> methods.Empty:
+        await self._registry.get(params.session_id).set_model(params.model)
+        return methods.Empty()
+
+    async def _set_runtime_mode(self, call: Call, params: methods.SetRuntimeModeParams) -> methods.Empty:
+        await self._registry.get(params.session_id).set_runtime_mode(params.runtime_mode)
+        return methods.Empty()
+
+    async def _discover(self, call: Call, params: methods.NoParams) -> dict[str, Any]:
+        return openrpc.document(__version__)
+
+    async def _shut_down(self, call: Call, params: methods.NoParams) -> methods.Empty:
+        call.after_reply.append(self._shutdown)
+        return methods.Empty()
+
+
+def _health(health: ProviderHealth) -> methods.HealthResult:
+    return methods.HealthResult(
+        provider=health.provider,
+        is_available=health.is_available,
+        version=health.version,
+        authenticated=health.authenticated,
+        error=health.error,
+        cli_path=health.cli_path,
+    )
+
+
+def _entry(session: Session) -> methods.SessionEntry:
+    return methods.SessionEntry(
+        session_id=session.id,
+        provider=session.provider,
+        provider_session_id=session.provider_session_id,
+        pid=session.pid,
+        state=session.state,
+        working_dir=session.config.working_dir,
+        model=session.model,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        turns=session.turn_count,
+        usage=methods.UsageCounts(**msgspec.to_builtins(session.usage)),
+        cost_usd=round(session.cost_usd, 9),
+    )
+
+
+def _check_folders(config: methods.SessionConfig) -> None:
+    """What the models cannot see: whether a folder is there."""
+    if not os.path.isabs(config.working_dir):
+        raise invalid_param("config.working_dir", "must be an absolute path")
+    if not os.path.isdir(config.working_dir):
+        raise invalid_param("config.working_dir", "there is no such folder")
+    if not os.access(config.working_dir, os.R_OK | os.X_OK):
+        raise invalid_param("config.working_dir", "the folder may not be entered")
+    for at, folder in enumerate(config.allowed_dirs):
+        if not os.path.isdir(folder):
+            raise invalid_param(f"config.allowed_dirs.{at}", "there is no such folder")

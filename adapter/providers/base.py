@@ -1,0 +1,119 @@
+"""What a provider is to the rest of the daemon: the abstract `ProviderAdapter`, its health, its errors, its stream
+of events.
+
+A session is the daemon's; a process is the provider's. Some CLIs run one session per process, others many in one:
+the sessions above know only session ids and streams.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from protocol.errors import AdapterError, ErrorKind
+from protocol.methods import SessionConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from adapter.process.child import Exit
+    from protocol.events import SessionStarted
+    from protocol.permissions import Decision
+    from protocol.signals import ProviderEvent
+
+__all__ = ["Launch", "ProviderAdapter", "ProviderError", "ProviderHealth", "ProviderStream", "SessionConfig"]
+
+
+class ProviderError(AdapterError):
+    """A provider's failure, of one of the contract's kinds; `data` names the provider."""
+
+    def __init__(self, provider: str, kind: ErrorKind, message: str, *, hint: str | None = None, **data: Any) -> None:
+        super().__init__(kind, message, hint=hint, provider=provider, **data)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """Whether a provider's CLI can be used. `authenticated` is None where it cannot be told."""
+
+    provider: str
+    is_available: bool
+    version: str | None = None
+    authenticated: bool | None = None
+    error: str | None = None
+    cli_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a session's process.
+
+    Attributes:
+        config: the session's, with `resume` and `fork` taken out.
+        resume: the provider's id of the conversation to go on with.
+        fork: go on in a copy of it.
+    """
+
+    config: SessionConfig
+    resume: str | None = None
+    fork: bool = False
+
+
+class ProviderStream(Protocol):
+    """A session's process, up and past its handshake, as a stream of event batches. The last batch ends with
+    `ProcessExited`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def started(self) -> SessionStarted:
+        """What the handshake told."""
+
+    def __aiter__(self) -> AsyncIterator[list[ProviderEvent]]: ...
+
+
+class ProviderAdapter(ABC):
+    """Drives one kind of coding-agent CLI. All methods raise `AdapterError` with the contract's kinds, and nothing
+    else."""
+
+    provider: str
+    """The provider's name on every wire."""
+
+    @abstractmethod
+    async def health_check(self) -> ProviderHealth:
+        """Look for the CLI, ask for its version and whether it is logged in. Never raises; bounded."""
+
+    @abstractmethod
+    async def start_session(self, session_id: str, launch: Launch) -> ProviderStream:
+        """Start a process for a session and wait for its handshake. On failure nothing is left behind."""
+
+    @abstractmethod
+    async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
+        """Give the CLI a message (text or content blocks). Only when no turn of the session runs."""
+
+    @abstractmethod
+    async def interrupt(self, session_id: str) -> None:
+        """Ask the CLI to stop its turn; the stream tells when it has."""
+
+    @abstractmethod
+    async def decide(self, session_id: str, request_id: str, decision: Decision) -> None:
+        """Answer a permission request of the CLI. Late answers are ignored."""
+
+    @abstractmethod
+    async def set_model(self, session_id: str, model: str) -> None:
+        """Change the model of a live process from its next turn on."""
+
+    @abstractmethod
+    async def set_runtime_mode(self, session_id: str, runtime_mode: str) -> None:
+        """Change the runtime mode of a live process."""
+
+    @abstractmethod
+    async def stop_session(self, session_id: str, *, turn_running: bool, fast: bool = False) -> Exit:
+        """End the session's process and everything it started. Idempotent; its stream must be read meanwhile.
+
+        Args:
+            session_id: which.
+            turn_running: whether to let the CLI end a turn first.
+            fast: skip what is merely polite.
+        """

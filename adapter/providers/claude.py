@@ -1,0 +1,177 @@
+"""Claude Code as a provider: `ClaudeAdapter`. One CLI process per session, over the CLI's own stream-json stdio
+protocol."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from adapter.process.child import Exit
+from adapter.process.containment import StopLimits
+from adapter.process.discover import find_cli
+from adapter.providers import probe
+from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth
+from adapter.providers.claude_command import build_arguments, remove_file, write_mcp_file
+from adapter.providers.claude_process import PROVIDER, ClaudeProcess
+from protocol.errors import AdapterError, ErrorKind
+from protocol.wire.claude import RUNTIME_MODES
+
+if TYPE_CHECKING:
+    from adapter.process.host import ProcessHost
+    from protocol.permissions import Decision
+
+NAMES = ("claude", "claude-code")
+SETTING = "claude_path (--claude-path, AGENT_ADAPTER_CLAUDE_PATH)"
+INSTALL_HINT = "Install it with `npm install -g @anthropic-ai/claude-code`."
+
+
+class ClaudeAdapter(ProviderAdapter):
+    """The provider `claude`.
+
+    Args:
+        host: spawns and ends the processes.
+        cli_path: configured path of the CLI, or None to look for it.
+        max_line: bytes of the longest line that is read from it.
+        handshake_timeout: seconds from spawn to the answer of `initialize`.
+    """
+
+    provider = PROVIDER
+
+    def __init__(self, host: ProcessHost, *, cli_path: str | None, max_line: int, handshake_timeout: float) -> None:
+        self._host = host
+        self._cli_path = cli_path
+        self._max_line = max_line
+        self._handshake_timeout = handshake_timeout
+        self._processes: dict[str, ClaudeProcess] = {}
+
+    def find(self) -> str:
+        """The CLI's path.
+
+        Raises:
+            AdapterError: `not_found`.
+        """
+        try:
+            return find_cli(self._cli_path, NAMES, setting=SETTING, install_hint=INSTALL_HINT)
+        except AdapterError as error:
+            raise ProviderError(PROVIDER, error.kind, error.message, hint=error.hint) from None
+
+    async def health_check(self) -> ProviderHealth:
+        """`--version`, and `auth status`, which asks no network (measured with claude 2.1.x)."""
+        try:
+            path = self.find()
+        except AdapterError as error:
+            return ProviderHealth(PROVIDER, False, error=f"{error.message}. {error.hint}")
+        try:
+            answer = await probe.ask(self._host, [path, "--version"])
+            version = _read_version(answer)
+            if version is None:
+                return ProviderHealth(PROVIDER, False, error=f"{path} --version {answer}", cli_path=path)
+            logged_in = _read_login(await probe.ask(self._host, [path, "auth", "status"]))
+        except AdapterError as error:
+            return ProviderHealth(PROVIDER, False, error=error.message, cli_path=path)
+        return ProviderHealth(PROVIDER, True, version=version, authenticated=logged_in, cli_path=path)
+
+    async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
+        """Spawn the CLI, wait for its handshake. See `ProviderAdapter.start_session`."""
+        config = launch.config
+        if config.transport != "pipe":
+            text = "transport 'pty': the CLI takes no live input from a terminal (measured with claude 2.1.x)."
+            raise ProviderError(
+                PROVIDER, ErrorKind.UNSUPPORTED, text, hint="Leave transport at 'pipe'.", option="transport"
+            )
+        provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
+        path = self.find()
+        mcp_file = write_mcp_file(config)
+        try:
+            command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
+            child = await self._host.spawn(command, cwd=config.working_dir, env=config.env)
+            process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
+            await self._shake_hands(process)
+        finally:
+            # The CLI reads the file before it answers the handshake (measured with claude 2.1.x).
+            remove_file(mcp_file)
+        self._processes[session_id] = process
+        return process
+
+    async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
+        """Write the message. See `ProviderAdapter.send_message`."""
+        await self._get(session_id).prompt(message_id, content)
+
+    async def interrupt(self, session_id: str) -> None:
+        """The CLI's own control request."""
+        await self._get(session_id).request("interrupt")
+
+    async def decide(self, session_id: str, request_id: str, decision: Decision) -> None:
+        """Write the decision."""
+        await self._get(session_id).decide(request_id, decision)
+
+    async def set_model(self, session_id: str, model: str) -> None:
+        """Takes effect with the next turn (measured with claude 2.1.x)."""
+        await self._get(session_id).request("set_model", model=model)
+
+    async def set_runtime_mode(self, session_id: str, runtime_mode: str) -> None:
+        """Switch the permission mode."""
+        mode = RUNTIME_MODES[runtime_mode]
+        try:
+            await self._get(session_id).request("set_permission_mode", mode=mode)
+        except ProviderError as error:
+            if runtime_mode != "full_access" or error.kind is not ErrorKind.UNSUPPORTED:
+                raise
+            hint = "The CLI refuses it as root: run the daemon as another user, or choose another runtime_mode."
+            raise ProviderError(
+                PROVIDER, ErrorKind.UNSUPPORTED, error.message, hint=hint, option="runtime_mode"
+            ) from error
+
+    async def stop_session(self, session_id: str, *, turn_running: bool, fast: bool = False) -> Exit:
+        """The stop ladder. See `ProviderAdapter.stop_session`."""
+        process = self._processes.get(session_id)
+        if process is None:
+            return Exit(None, None)
+        ended = await self._host.stop(process, turn_running=turn_running, limits=StopLimits.fast() if fast else None)
+        if self._processes.get(session_id) is process:
+            del self._processes[session_id]
+        return ended
+
+    def _get(self, session_id: str) -> ClaudeProcess:
+        process = self._processes.get(session_id)
+        if process is None:
+            raise ProviderError(
+                PROVIDER, ErrorKind.PROCESS_EXITED, "No CLI process runs for this session.", session_id=session_id
+            )
+        return process
+
+    async def _shake_hands(self, process: ClaudeProcess) -> None:
+        """On any failure, cancellation included, the process is gone when this returns."""
+        try:
+            await process.shake_hands(self._handshake_timeout)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_drain, process)
+                    await self._host.stop(process)
+                    tasks.cancel_scope.cancel()
+            raise
+
+
+async def _drain(process: ClaudeProcess) -> None:
+    async for _ in process:
+        pass
+
+
+def _read_version(answer: probe.Answer) -> str | None:
+    """`2.1.329 (Claude Code)`."""
+    found = re.match(r"\s*v?(\d+\.\d+\.\d+\S*)", answer.output)
+    return found.group(1) if answer.code == 0 and found else None
+
+
+def _read_login(answer: probe.Answer) -> bool | None:
+    """JSON with `loggedIn`; exit code 1 where it is false. Older CLIs have no such command."""
+    try:
+        logged_in = json.loads(answer.output)["loggedIn"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return logged_in if isinstance(logged_in, bool) else None

@@ -1,0 +1,295 @@
+"""One running Claude Code: its child, its codec, its open control requests. Made and kept by `ClaudeAdapter`.
+
+The stream is pulled, not pushed: whoever iterates it reads the pipe, so a consumer that waits holds the CLI back,
+and no queue lies between the pipe and the events.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from adapter.process.child import Child, last_lines
+from adapter.providers.base import Launch, ProviderError
+from adapter.providers.claude_command import handshake_fields
+from protocol.codecs.claude import ClaudeCodec
+from protocol.errors import AdapterError, ErrorKind
+from protocol.events import Notice, SessionStarted
+from protocol.framing import Frame, LineFramer, Oversized
+from protocol.signals import ProcessExited, ProviderEvent, TurnEnded
+
+if TYPE_CHECKING:
+    from adapter.process.host import ProcessHost
+    from adapter.process.identity import ProcessId
+    from protocol.codecs.claude_control import ControlAnswered
+    from protocol.permissions import Decision
+
+log = logging.getLogger(__name__)
+
+PROVIDER = "claude"
+
+CONTROL_S = 20.0
+"""How long a control request may take. Measured with claude 2.1.x: about 10 ms; 150 ms for the largest answer."""
+
+_ROOT_REFUSAL = "cannot be used with root"
+
+
+class ClaudeProcess:
+    """A CLI process of one session. Fits `ProviderStream` and the stop ladder's `StopTarget`.
+
+    Args:
+        host: spawned the child, and ends it.
+        child: the running CLI.
+        launch: what it was started for.
+        provider_session_id: the CLI's id of the conversation, as far as known before the CLI tells.
+        max_line: bytes of the longest line that is read.
+    """
+
+    def __init__(
+        self, host: ProcessHost, child: Child, launch: Launch, provider_session_id: str, *, max_line: int
+    ) -> None:
+        self._host = host
+        self._child = child
+        self._launch = launch
+        self._framer = LineFramer(max_line)
+        self._codec = ClaudeCodec()
+        self._pending: dict[str, _Pending] = {}
+        self._early: list[ProviderEvent] = []
+        self._turn_over = anyio.Event()
+        self._ended = False
+        config = launch.config
+        self.started = SessionStarted(
+            provider_session_id=provider_session_id,
+            model=config.model,
+            working_dir=config.working_dir,
+            runtime_mode=config.runtime_mode,
+        )
+
+    # The handshake
+
+    async def shake_hands(self, within: float) -> None:
+        """Send `initialize` and read until its answer.
+
+        Raises:
+            AdapterError: `spawn_failed`, `timeout`, `not_authenticated`, `protocol_error` or `unsupported`.
+        """
+        pending = self._open_request()
+        exited: ProcessExited | None = None
+        try:
+            with anyio.fail_after(within):
+                try:
+                    await self._child.send(
+                        self._codec.control.request(pending.id, "initialize", **handshake_fields(self._launch.config))
+                    )
+                except AdapterError as error:
+                    log.debug("the CLI takes no handshake: %s", error.message)
+                while pending.answer is None and exited is None:
+                    self._early += await self._read()
+                    exited = self._early[-1] if self._early and isinstance(self._early[-1], ProcessExited) else None
+        except TimeoutError:
+            hint = "Run the CLI by hand in this folder; a slow MCP server or hook may hold it up (handshake_timeout)."
+            text = f"The CLI did not answer its handshake within {within:g} s."
+            raise ProviderError(
+                PROVIDER, ErrorKind.TIMEOUT, text, hint=hint, stderr_tail=last_lines(self._child.stderr_tail)
+            ) from None
+        if pending.answer is None:
+            assert exited is not None
+            raise self._died_early(exited)
+        if pending.answer.error is not None:
+            raise ProviderError(
+                PROVIDER, ErrorKind.PROTOCOL_ERROR, f"The CLI refused its handshake: {pending.answer.error}"
+            )
+        self._learn(pending.answer.response or {})
+
+    def _learn(self, answer: dict[str, Any]) -> None:
+        account = answer.get("account") or {}
+        if _is_logged_out(account):
+            hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."
+            raise ProviderError(PROVIDER, ErrorKind.NOT_AUTHENTICATED, "The Claude CLI is not logged in.", hint=hint)
+        commands = answer.get("commands")
+        if isinstance(commands, list):
+            self.started.slash_commands = [
+                command["name"] for command in commands if isinstance(command, dict) and "name" in command
+            ]
+        self.started.cli_version = answer.get("claude_code_version")
+        self.started.api_key_source = account.get("apiKeySource") or account.get("tokenSource")
+        known = {name: getattr(self.started, name) for name in self.started.__struct_fields__}
+        self._codec.system.known |= {name: value for name, value in known.items() if value is not None}
+
+    def _died_early(self, exited: ProcessExited) -> ProviderError:
+        said = last_lines(exited.stderr_tail) or next(
+            (event.error.message for event in self._early if isinstance(event, TurnEnded) and event.error), None
+        )
+        how = f"signal {exited.signal}" if exited.signal else f"exit code {exited.exit_code}"
+        if said and _ROOT_REFUSAL in said:
+            hint = "Run the daemon as another user, or choose another runtime_mode."
+            return ProviderError(
+                PROVIDER,
+                ErrorKind.UNSUPPORTED,
+                "The CLI refuses full_access when it runs as root.",
+                hint=hint,
+                stderr_tail=said,
+            )
+        text = f"The CLI ended before its handshake ({how}): {said or 'it gave no reason'}"
+        return ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint=_hint(said or ""), stderr_tail=said)
+
+    # The stream
+
+    @property
+    def pid(self) -> int:
+        """The CLI's process id."""
+        return self._child.pid
+
+    def __aiter__(self) -> ClaudeProcess:
+        return self
+
+    async def __anext__(self) -> list[ProviderEvent]:
+        """The events of what the pipe holds: all lines of one chunk in one batch."""
+        if self._early:
+            batch, self._early = self._early, []
+            return batch
+        if self._ended:
+            raise StopAsyncIteration
+        return await self._read()
+
+    async def _read(self) -> list[ProviderEvent]:
+        chunk = await self._child.receive()
+        if chunk:
+            return self._translate(self._framer.feed(chunk))
+        batch = self._translate(self._framer.eof())
+        ended = await self._host.bury(self._child)
+        self._ended = True
+        self._turn_over.set()
+        for pending in self._pending.values():
+            pending.done.set()
+        batch.append(ProcessExited(exit_code=ended.code, signal=ended.signal, stderr_tail=self._child.stderr_tail))
+        return batch
+
+    def _translate(self, frames: list[Frame]) -> list[ProviderEvent]:
+        batch: list[ProviderEvent] = []
+        for frame in frames:
+            if isinstance(frame, bytes):
+                batch += self._codec.receive(frame)
+            elif isinstance(frame, Oversized):
+                batch.append(
+                    Notice(
+                        level="error",
+                        message=f"The CLI wrote a line of {frame.size} bytes; it was skipped (setting max_cli_line).",
+                    )
+                )
+        for answer in self._codec.control.take_answers():
+            pending = self._pending.pop(answer.request_id, None)
+            if pending is not None:
+                pending.answer = answer
+                pending.done.set()
+        replies = self._codec.control.take_replies()
+        if replies:
+            self._host.tasks.start_soon(self._send_quietly, replies)
+        if self._codec.at_rest:
+            self._turn_over.set()
+        return batch
+
+    # Towards the CLI
+
+    async def prompt(self, message_id: str, content: Any) -> None:
+        """Write a message; a turn follows."""
+        self._turn_over = anyio.Event()
+        await self._child.send(self._codec.prompt(message_id, content))
+
+    async def decide(self, request_id: str, decision: Decision) -> None:
+        """Answer a permission request; nothing where it is no longer open."""
+        line = self._codec.control.decide(request_id, decision)
+        if line:
+            await self._child.send(line)
+
+    async def request(self, subtype: str, **fields: Any) -> dict[str, Any]:
+        """Ask the CLI something over the control channel. The stream must be read meanwhile.
+
+        Raises:
+            AdapterError: `unsupported` where it refuses, `timeout`, `process_exited`.
+        """
+        pending = self._open_request()
+        try:
+            with anyio.fail_after(CONTROL_S):
+                await self._child.send(self._codec.control.request(pending.id, subtype, **fields))
+                await pending.done.wait()
+        except TimeoutError:
+            raise ProviderError(
+                PROVIDER, ErrorKind.TIMEOUT, f"The CLI did not answer {subtype!r} within {CONTROL_S:g} s."
+            ) from None
+        finally:
+            self._pending.pop(pending.id, None)
+        if pending.answer is None:
+            raise ProviderError(PROVIDER, ErrorKind.PROCESS_EXITED, f"The CLI ended before it answered {subtype!r}.")
+        if pending.answer.error is not None:
+            raise ProviderError(PROVIDER, ErrorKind.UNSUPPORTED, f"The CLI refused {subtype!r}: {pending.answer.error}")
+        return pending.answer.response or {}
+
+    def _open_request(self) -> _Pending:
+        pending = _Pending()
+        self._pending[pending.id] = pending
+        return pending
+
+    async def _send_quietly(self, data: bytes) -> None:
+        try:
+            await self._child.send(data)
+        except AdapterError as error:
+            log.debug("a reply could not be written: %s", error.message)
+
+    # As the stop ladder sees it
+
+    @property
+    def identity(self) -> ProcessId:
+        """The process, by PID and start time."""
+        return self._child.identity
+
+    @property
+    def mark(self) -> str:
+        """The mark of this spawn."""
+        return self._child.mark
+
+    @property
+    def returncode(self) -> int | None:
+        """None while the exit has not been seen."""
+        return self._child.returncode
+
+    async def interrupt_turn(self) -> None:
+        """Ask for the end of the turn and wait for it; the ladder bounds the wait."""
+        await self.request("interrupt")
+        await self._turn_over.wait()
+
+    async def close_stdin(self) -> None:
+        """Close the CLI's stdin."""
+        await self._child.close_stdin()
+
+    async def wait_exit(self) -> int:
+        """Wait for the CLI's exit."""
+        return await self._child.wait_exit()
+
+
+class _Pending:
+    """A control request that waits for its answer."""
+
+    def __init__(self) -> None:
+        self.id = f"agent-adapter-{uuid.uuid4()}"
+        self.done = anyio.Event()
+        self.answer: ControlAnswered | None = None
+
+
+def _is_logged_out(account: dict[str, Any]) -> bool:
+    """Measured: no login is `{"tokenSource": "none", "apiProvider": "firstParty"}` without an `apiKeySource`."""
+    first_party = account.get("apiProvider") in (None, "firstParty")
+    return first_party and account.get("tokenSource") == "none" and not account.get("apiKeySource")
+
+
+def _hint(said: str) -> str | None:
+    hints = {
+        "No conversation found": "The CLI looks for a conversation under the working folder that it was held in.",
+        "already in use": "Another conversation has this id: resume it instead, or choose another id.",
+        "unknown option": "The CLI does not know one of the arguments: check extra_args and the CLI's version.",
+        "Invalid MCP configuration": "Check mcp_servers.",
+    }
+    return next((hint for part, hint in hints.items() if part in said), None)

@@ -1,0 +1,190 @@
+"""The live sessions, and the latest ended ones: started, looked up, listed, stopped, ended when idle for too long.
+
+A session is registered before its process is started and stays until its process has gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import anyio
+
+from adapter.session.session import Session
+from protocol.errors import AdapterError, ErrorKind, invalid_param
+from protocol.lifecycle import SessionState
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from adapter.process.child import Exit
+    from adapter.providers.base import SessionConfig
+    from adapter.providers.manager import ProviderManager
+    from adapter.session.limits import RegistryLimits
+    from adapter.session.sink import Sink
+    from protocol.events import EndReason
+
+log = logging.getLogger(__name__)
+
+ENDED_KEPT = 256
+"""Ended sessions that stay in the list and can be resumed by our id."""
+
+
+class Registry:
+    """The sessions of this daemon.
+
+    Args:
+        providers: where processes come from.
+        limits: its settings.
+        tasks: where sessions run.
+    """
+
+    def __init__(self, providers: ProviderManager, limits: RegistryLimits, tasks: TaskGroup) -> None:
+        self._providers = providers
+        self._limits = limits
+        self._tasks = tasks
+        self._live: dict[str, Session] = {}
+        self._ended: OrderedDict[str, Session] = OrderedDict()
+        self._closing = False
+        self._changed = anyio.Event()
+
+    async def start(self, provider: str, session_id: str | None, config: SessionConfig, sink: Sink) -> Session:
+        """Start a session; at the cap, the session that has been idle for longest makes room.
+
+        Raises:
+            AdapterError: `limit_reached`, `invalid_params`, or why the CLI did not start.
+        """
+        adapter = self._providers.get(provider)
+        id = session_id or str(uuid.uuid4())
+        if id in self._live:
+            raise invalid_param("session_id", "a live session has this id")
+        resume = self._resolve(config.resume, fork=config.fork)
+        if config.fork and resume is None:
+            raise invalid_param("config.fork", "only with resume: there is nothing to fork")
+        session = Session(
+            id,
+            adapter,
+            config.model_copy(update={"resume": None, "fork": False}),
+            sink=sink,
+            limits=self._limits.session,
+            tasks=self._tasks,
+        )
+        await self._make_room()
+        self._live[id] = session
+        try:
+            await session.start(resume, fork=config.fork)
+        except BaseException:
+            del self._live[id]
+            raise
+        self._ended.pop(id, None)
+        self._tasks.start_soon(self._retire, session)
+        self._changed.set()
+        return session
+
+    def get(self, session_id: str) -> Session:
+        """A live session.
+
+        Raises:
+            AdapterError: `session_not_found`.
+        """
+        session = self._live.get(session_id)
+        if session is None:
+            hint = "It has ended: start one with config.resume." if session_id in self._ended else "See list_sessions."
+            raise AdapterError(
+                ErrorKind.SESSION_NOT_FOUND, f"No live session {session_id!r}.", hint=hint, session_id=session_id
+            )
+        return session
+
+    def list(self, *, include_ended: bool) -> list[Session]:
+        """The live sessions, and with `include_ended` the latest ended ones; oldest first."""
+        sessions = [*(self._ended.values() if include_ended else ()), *self._live.values()]
+        return sorted(sessions, key=lambda session: session.created_at)
+
+    async def stop(self, session_id: str, reason: EndReason = "stopped") -> Exit:
+        """End a session; that of an ended one is told again.
+
+        Raises:
+            AdapterError: `session_not_found` for one that never was.
+        """
+        ended = self._ended.get(session_id)
+        session = ended if ended is not None and session_id not in self._live else self.get(session_id)
+        return await session.stop(reason)
+
+    async def stop_all(self, reason: EndReason, *, fast: bool = False) -> None:
+        """End all sessions, side by side."""
+        self._closing = True
+        async with anyio.create_task_group() as tasks:
+            for session in list(self._live.values()):
+                tasks.start_soon(self._stop_one, session, reason, fast)
+
+    async def reap_idle(self) -> None:
+        """End sessions that have been idle for too long. Runs until cancelled."""
+        if not self._limits.idle_timeout:
+            return
+        while True:
+            self._changed = anyio.Event()
+            now = anyio.current_time()
+            due = self._limits.idle_timeout
+            for session in list(self._live.values()):
+                left = (
+                    session.idle_since + self._limits.idle_timeout - now
+                    if session.is_idle
+                    else self._limits.idle_timeout
+                )
+                if left <= 0:
+                    log.info("session %s has been idle for %g s", session.id, self._limits.idle_timeout)
+                    self._tasks.start_soon(self._stop_one, session, "idle_timeout", False)
+                else:
+                    due = min(due, left)
+            with anyio.move_on_after(due):
+                await self._changed.wait()
+
+    def _resolve(self, resume: str | None, *, fork: bool) -> str | None:
+        """The provider's id of what is to be resumed, given by our id or by the provider's."""
+        known = self._live.get(resume or "") or self._ended.get(resume or "")
+        live = known if known is not None and known.id in self._live else self._holder_of(resume)
+        if live is not None and not fork:
+            raise invalid_param(
+                "config.resume", f"the live session {live.id} has this conversation: stop it first, or fork it"
+            )
+        return known.provider_session_id if known is not None else resume
+
+    def _holder_of(self, provider_session_id: str | None) -> Session | None:
+        if provider_session_id is None:
+            return None
+        return next(
+            (session for session in self._live.values() if session.provider_session_id == provider_session_id), None
+        )
+
+    async def _make_room(self) -> None:
+        while len(self._live) >= self._limits.max_sessions:
+            stopping = [session for session in self._live.values() if session.state is SessionState.STOPPING]
+            idle = [session for session in self._live.values() if session.is_idle]
+            if stopping:
+                await stopping[0].ended.wait()
+                self._forget(stopping[0])
+            elif idle:
+                oldest = min(idle, key=lambda session: session.idle_since)
+                await oldest.stop("evicted")
+                self._forget(oldest)
+            else:
+                text = f"{len(self._live)} sessions are live, and none is idle."
+                raise AdapterError(ErrorKind.LIMIT_REACHED, text, hint="Stop one, or raise max_sessions.")
+        if self._closing:
+            raise AdapterError(ErrorKind.INTERRUPTED, "The daemon is shutting down.")
+
+    async def _stop_one(self, session: Session, reason: EndReason, fast: bool) -> None:
+        await session.stop(reason, fast=fast)
+
+    async def _retire(self, session: Session) -> None:
+        await session.ended.wait()
+        self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        if self._live.get(session.id) is session:
+            del self._live[session.id]
+            self._ended[session.id] = session
+            while len(self._ended) > ENDED_KEPT:
+                self._ended.popitem(last=False)

@@ -1,0 +1,36 @@
+"""What a session needs of the world above it: somewhere for its events to go, and somebody to put its questions to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from protocol.events import EventParams
+    from protocol.signals import PermissionAsked
+
+
+class QuestionFailed(Exception):
+    """A permission request got no answer that could be used: an error, or the link has ended."""
+
+
+class Sink(Protocol):
+    """Implemented by a face."""
+
+    def emit(self, session_id: str, events: list[EventParams]) -> None:
+        """Take numbered events, in order. Never waits."""
+
+    def is_behind(self, session_id: str) -> bool:
+        """Whether events of this session are still unsent: neighbouring deltas may then be joined."""
+
+    def is_full(self, session_id: str) -> bool:
+        """Whether the session's unsent events have reached its fair share."""
+
+    async def wait_ready(self, session_id: str) -> None:
+        """Wait until the session's unsent events are below its fair share."""
+
+    async def ask(self, session_id: str, turn_id: str | None, asked: PermissionAsked) -> Any:
+        """Put a permission request to the parent; its raw result. When cancelled, the parent is told.
+
+        Raises:
+            QuestionFailed: there will be no answer.
+        """

@@ -1,0 +1,1 @@
+"""Pure, stateful translators between a foreign dialect (`protocol.wire`) and our events and signals."""

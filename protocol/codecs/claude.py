@@ -1,0 +1,281 @@
+"""Where a line of Claude Code becomes events: `ClaudeCodec.receive(line)`.
+
+Consumes one stdout line without its line end. Returns events and signals in the CLI's order; never raises: what
+cannot be read becomes `Raw`. Bytes that the CLI has to be told at once (refusals of control requests that nobody
+here knows) pile up in `control.take_replies`. One codec per CLI process. No clock, no I/O.
+
+    stream_event            here: deltas (the hot path), tool starts, usage
+    assistant, user         here: whole blocks, tool inputs and outputs
+    system/…                claude_system.py
+    result                  claude_result.py
+    control_…               claude_control.py
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import ValidationError
+
+from protocol import jsontext
+from protocol.codecs.claude_control import ControlChannel
+from protocol.codecs.claude_plan import PlanTracker
+from protocol.codecs.claude_result import ResultReader
+from protocol.codecs.claude_system import SystemReader
+from protocol.events import (
+    Message,
+    Notice,
+    RateLimit,
+    Raw,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallInput,
+    ToolCallOutput,
+    ToolCallProgress,
+    ToolCallStarted,
+    Usage,
+)
+from protocol.signals import MessageBegan, PermissionWithdrawn, ProviderEvent, TurnBegan
+from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Out = list[ProviderEvent]
+
+
+class ClaudeCodec:
+    """The state of one conversation with one CLI process."""
+
+    def __init__(self) -> None:
+        self.system = SystemReader()
+        self.control = ControlChannel()
+        self.results = ResultReader()
+        self.turn_open = False
+        """Whether the CLI is in a turn (between its first line and its `result`)."""
+        self._awaited: str | None = None
+        self._lifecycle: str | None = None
+        self._current: str | None = None
+        self._guessed = False
+        self._plan = PlanTracker()
+        self._started_tools: dict[str, str] = {}
+        self._call_usage: dict[str, int] = {}
+        self._readers: dict[str, Callable[[dict[str, Any], Out], None]] = {
+            "stream_event": self._read_stream_event,
+            "assistant": self._read_assistant,
+            "user": self._read_user,
+            "system": self._read_system,
+            "result": self._read_result,
+            "control_request": self._read_control_request,
+            "control_response": self._read_control_response,
+            "control_cancel_request": self._read_control_cancel,
+            "rate_limit_event": self._read_rate_limit,
+            "tool_progress": self._read_tool_progress,
+            "command_lifecycle": self._read_lifecycle,
+            "conversation_reset": self._read_conversation_reset,
+        }
+
+    # Towards the CLI
+
+    def prompt(self, message_id: str, content: Any) -> bytes:
+        """The line that gives the CLI a message: text or content blocks. The turn that follows is that message's.
+
+        `priority: later` keeps the CLI from folding the message into a turn that it has just begun by itself (measured
+        with claude 2.1.197 and 2.1.329).
+        """
+        self._awaited, self._lifecycle = message_id, None
+        self._current = None
+        line = {
+            "type": "user",
+            "message": {"role": "user", "content": content},
+            "parent_tool_use_id": None,
+            "session_id": "",
+            "uuid": message_id,
+            "priority": "later",
+        }
+        return jsontext.dumps(line) + b"\n"
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the CLI is in no turn and has none before it."""
+        return not self.turn_open and self._awaited is None
+
+    # From the CLI
+
+    def receive(self, line: bytes) -> Out:
+        """Translate one line."""
+        try:
+            head = decode_line(line)
+        except (ValidationError, ValueError):
+            return self._receive_other(line)
+        event = head.event
+        if event is not None and head.type == "stream_event" and event.type == "content_block_delta":
+            delta = event.delta
+            if delta is not None and delta.type == "text_delta":
+                return [TextDelta(text=delta.text, parent_tool_call_id=head.parent_tool_use_id)]
+            if delta is not None and delta.type == "thinking_delta":
+                return [ThinkingDelta(text=delta.thinking, parent_tool_call_id=head.parent_tool_use_id)]
+            return []
+        return self._receive_other(line)
+
+    def _receive_other(self, line: bytes) -> Out:
+        out: Out = []
+        try:
+            value = jsontext.loads(line)
+            kind = value["type"]
+            reader = self._readers.get(kind)
+            if reader is not None:
+                reader(value, out)
+            elif kind not in SILENT_TYPES:
+                out.append(_raw(line))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            out.append(_raw(line))
+        return out
+
+    # One reader per type of line. A shape that they do not expect raises, and the line goes out as `raw`.
+
+    def _read_stream_event(self, line: dict[str, Any], out: Out) -> None:
+        event, parent = line["event"], line.get("parent_tool_use_id")
+        kind = event["type"]
+        if kind == "content_block_start":
+            block = event["content_block"]
+            if block.get("type") == "tool_use":
+                self._start_tool(block["id"], block["name"], parent, out)
+        elif kind == "message_start" and parent is None:
+            out.append(MessageBegan())
+            self._call_usage = usage_fields(event["message"].get("usage"))
+        elif kind == "message_delta" and parent is None:
+            self._call_usage |= usage_fields(event.get("usage"))
+            out.append(Usage(**self._call_usage, **self.results.context_window()))
+            self.results.usage_sent = True
+        elif kind not in STREAM_EVENTS:
+            raise LookupError(kind)
+
+    def _read_assistant(self, line: dict[str, Any], out: Out) -> None:
+        message, parent = line["message"], line.get("parent_tool_use_id")
+        blocks = _blocks(message["content"])
+        if line.get("error"):
+            # The CLI's own text about a failed API call. The turn's `error` repeats it; it is not the agent's answer.
+            self.results.note_failure(str(line["error"]))
+            out.append(Notice(level="error", message=_text_of(blocks)))
+            return
+        for block in blocks:
+            if block.get("type") == "tool_use":
+                self._start_tool(block["id"], block["name"], parent, out)
+                out.append(ToolCallInput(tool_call_id=block["id"], input=block["input"]))
+                self._plan.note_input(block, out)
+        out.append(Message(role="assistant", content=blocks, parent_tool_call_id=parent))
+
+    def _read_user(self, line: dict[str, Any], out: Out) -> None:
+        blocks = _blocks(line["message"]["content"])
+        others = []
+        for block in blocks:
+            if block.get("type") == "tool_result":
+                self._finish_tool(block, line.get("tool_use_result"), out)
+            else:
+                others.append(block)
+        if not others:
+            return
+        if line.get("isReplay"):
+            out.append(Notice(level="info", message=_text_of(others)))
+        else:
+            out.append(Message(role="user", content=others, parent_tool_call_id=line.get("parent_tool_use_id")))
+
+    def _read_system(self, line: dict[str, Any], out: Out) -> None:
+        if line.get("subtype") == "init":
+            self._begin_turn(out)
+        self.system.read(line, out)
+
+    def _read_result(self, line: dict[str, Any], out: Out) -> None:
+        if not self.turn_open:
+            self._begin_turn(out)
+        origin = line.get("origin")
+        background = isinstance(origin, dict) and origin.get("kind") == "task-notification"
+        ended = self.results.read(line, out)
+        if background and self._guessed:
+            # Our message met a turn that the CLI had just begun by itself, and an older CLI does not tell whose turn
+            # began: the message's own is still to come.
+            self.turn_open, self._guessed = False, False
+            self._awaited = self._current
+            out.append(Notice(level="info", message="The agent finished background work before taking the message."))
+            return
+        self.turn_open, self._guessed = False, False
+        self._started_tools.clear()
+        out.append(ended)
+
+    def _read_control_request(self, line: dict[str, Any], out: Out) -> None:
+        asked = self.control.receive_request(line)
+        if asked is None:
+            return
+        if asked.tool_call_id != asked.request_id:
+            # A subagent's question can come before the line that tells of its tool call.
+            self._start_tool(asked.tool_call_id, asked.tool_name, None, out)
+        out.append(asked)
+
+    def _read_control_response(self, line: dict[str, Any], out: Out) -> None:
+        self.control.receive_response(line)
+
+    def _read_control_cancel(self, line: dict[str, Any], out: Out) -> None:
+        if self.control.withdraw(line["request_id"]):
+            out.append(PermissionWithdrawn(request_id=line["request_id"]))
+
+    def _read_rate_limit(self, line: dict[str, Any], out: Out) -> None:
+        info = line["rate_limit_info"]
+        out.append(
+            RateLimit(status=info["status"], limit_type=info.get("rateLimitType"), resets_at=info.get("resetsAt"))
+        )
+
+    def _read_tool_progress(self, line: dict[str, Any], out: Out) -> None:
+        # The line's own tool_use_id is a heartbeat's; the call it is about is the parent (claude 2.1.329).
+        call = line.get("parent_tool_use_id") or line["tool_use_id"]
+        out.append(ToolCallProgress(tool_call_id=call, elapsed_ms=int(line["elapsed_time_seconds"] * 1000)))
+
+    def _read_lifecycle(self, line: dict[str, Any], out: Out) -> None:
+        if line.get("command_uuid") == self._awaited:
+            self._lifecycle = line.get("state")
+
+    def _read_conversation_reset(self, line: dict[str, Any], out: Out) -> None:
+        self.system.learn({"provider_session_id": line["new_conversation_id"]}, out)
+        out.append(Notice(level="info", message="The conversation was cleared; a new one begins."))
+
+    # Turns and tools
+
+    def _begin_turn(self, out: Out) -> None:
+        if self.turn_open:
+            return
+        self.turn_open = True
+        ours = self._awaited is not None and self._lifecycle in (None, "started", "completed")
+        if ours:
+            self._current, self._awaited = self._awaited, None
+            self._guessed = self._lifecycle is None
+        out.append(TurnBegan(origin="message" if ours else "background"))
+
+    def _start_tool(self, id: str, name: str, parent: str | None, out: Out) -> None:
+        if id in self._started_tools:
+            return
+        self._started_tools[id] = name
+        out.append(ToolCallStarted(tool_call_id=id, name=name, kind=tool_kind(name), parent_tool_call_id=parent))  # type: ignore[arg-type]
+
+    def _finish_tool(self, block: dict[str, Any], detail: Any, out: Out) -> None:
+        id = block["tool_use_id"]
+        content = block.get("content")
+        out.append(
+            ToolCallOutput(
+                tool_call_id=id, is_error=bool(block.get("is_error")), content="" if content is None else content
+            )
+        )
+        self._plan.note_output(id, detail, out)
+
+
+def _raw(line: bytes) -> Raw:
+    return Raw(content=line.decode("utf-8", "replace"))
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block if isinstance(block, dict) else {"type": "text", "text": str(block)} for block in content]
+
+
+def _text_of(blocks: list[dict[str, Any]]) -> str:
+    return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))

@@ -1,0 +1,175 @@
+"""Claude Code's `system` lines: what the session is (`init`, `status`), and what happens beside the answer.
+
+Also keeps what is known of the session, so that only news goes out as `session_updated`. Pure. Shapes measured with
+claude 2.1.197 and 2.1.329; a subtype that is not in the table goes out as `raw`, by way of a `LookupError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from protocol.events import Notice, NoticeLevel, PermissionResolved, SessionUpdated, ToolCallProgress
+from protocol.signals import Compacting, ProviderEvent
+from protocol.wire.claude import RUNTIME_MODE_OF, SILENT_SUBTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Out = list[ProviderEvent]
+
+
+class SystemReader:
+    """What the CLI has told of its session so far, and the reader of its `system` lines."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+        """The fields of `session_started` that are known, under our names."""
+        self._readers: dict[str, Callable[[dict[str, Any], Out], None]] = {
+            "init": self._read_init,
+            "status": self._read_status,
+            "api_retry": _read_api_retry,
+            "compact_boundary": _read_compact_boundary,
+            "model_fallback": self._read_model_fallback,
+            "permission_denied": _read_permission_denied,
+            "task_started": _read_task_progress,
+            "task_progress": _read_task_progress,
+            "task_notification": _read_task_notification,
+            "background_tasks_changed": _read_background_tasks,
+            "hook_response": _read_hook_response,
+            "hook_progress": _read_hook_response,
+            "notification": _notice("info", "text"),
+            "informational": _notice("info", "content"),
+            "model_refusal_no_fallback": _notice("warning", "content", "The model refused to answer."),
+            "model_refusal_fallback": _notice("warning", "content", "The model refused; another one takes over."),
+            "session_title_changed": _notice("info", "title"),
+            "control_request_progress": _notice("debug", "status", "The CLI works on a control request."),
+            "commands_changed": self._read_commands_changed,
+            "local_command_output": _notice("info", "content"),
+        }
+
+    def read(self, line: dict[str, Any], out: Out) -> None:
+        """Translate one `system` line.
+
+        Raises:
+            LookupError: a subtype that is not known here.
+        """
+        subtype = line["subtype"]
+        if subtype not in SILENT_SUBTYPES:
+            self._readers[subtype](line, out)
+
+    def learn(self, fields: dict[str, Any], out: Out) -> None:
+        """Remember these fields; tell those that are new or changed."""
+        news = {name: value for name, value in fields.items() if self.known.get(name) != value}
+        if news:
+            self.known |= news
+            out.append(SessionUpdated(**news))
+
+    def _read_init(self, line: dict[str, Any], out: Out) -> None:
+        names = {
+            "session_id": "provider_session_id",
+            "model": "model",
+            "cwd": "working_dir",
+            "tools": "tools",
+            "slash_commands": "slash_commands",
+            "mcp_servers": "mcp_servers",
+            "claude_code_version": "cli_version",
+            "apiKeySource": "api_key_source",
+        }
+        fields = {ours: line[theirs] for theirs, ours in names.items() if theirs in line}
+        self.learn(fields | _runtime_mode(line.get("permissionMode")), out)
+
+    def _read_status(self, line: dict[str, Any], out: Out) -> None:
+        self.learn(_runtime_mode(line.get("permissionMode")), out)
+        status = line.get("status")
+        if status == "compacting":
+            out += [Compacting(active=True), Notice(level="info", message="The context is being compacted.")]
+        elif status != "requesting":
+            out.append(Compacting(active=False))
+            if line.get("compact_result") == "failed":
+                out.append(
+                    Notice(
+                        level="warning", message=f"Compaction failed: {line.get('compact_error') or 'no reason given'}"
+                    )
+                )
+
+    def _read_model_fallback(self, line: dict[str, Any], out: Out) -> None:
+        out.append(Notice(level="warning", message=line["content"]))
+        if line.get("fallback_model"):
+            self.learn({"model": line["fallback_model"]}, out)
+
+    def _read_commands_changed(self, line: dict[str, Any], out: Out) -> None:
+        commands = line.get("commands") or line.get("slash_commands") or []
+        names = [command["name"] if isinstance(command, dict) else command for command in commands]
+        self.learn({"slash_commands": names}, out)
+
+
+def _runtime_mode(theirs: str | None) -> dict[str, str]:
+    """A permission mode that the contract has no word for (`dontAsk`, `auto`) keeps the CLI's."""
+    return {} if theirs is None else {"runtime_mode": RUNTIME_MODE_OF.get(theirs, theirs)}
+
+
+def _notice(level: NoticeLevel, field: str, otherwise: str = "") -> Callable[[dict[str, Any], Out], None]:
+    def read(line: dict[str, Any], out: Out) -> None:
+        text = line.get(field)
+        out.append(
+            Notice(level=level, message=text if isinstance(text, str) and text else otherwise or line["subtype"])
+        )
+
+    return read
+
+
+def _read_api_retry(line: dict[str, Any], out: Out) -> None:
+    status = line.get("error_status")
+    what = f"error {status}" if status else "no connection"
+    seconds = float(line["retry_delay_ms"]) / 1000
+    when = f"retry {line['attempt']} of {line['max_retries']} in {seconds:.1f} s"
+    out.append(Notice(level="warning", message=f"The model API answered with {what} ({line['error']}); {when}."))
+
+
+def _read_compact_boundary(line: dict[str, Any], out: Out) -> None:
+    about = line.get("compact_metadata") or {}
+    before, after = about.get("pre_tokens"), about.get("post_tokens")
+    sizes = f" from {before} to {after} tokens" if before and after else ""
+    out += [
+        Compacting(active=False),
+        Notice(level="info", message=f"The context was compacted{sizes} ({about.get('trigger', 'auto')})."),
+    ]
+
+
+def _read_permission_denied(line: dict[str, Any], out: Out) -> None:
+    out.append(PermissionResolved(tool_call_id=line["tool_use_id"], outcome="deny", by="mode"))
+    out.append(
+        Notice(
+            level="warning",
+            message=f"{line['tool_name']} was denied: {line.get('message') or 'by the permission mode'}",
+        )
+    )
+
+
+def _read_task_progress(line: dict[str, Any], out: Out) -> None:
+    call = line.get("tool_use_id")
+    if call:
+        out.append(ToolCallProgress(tool_call_id=call, content=line.get("description") or ""))
+
+
+def _read_task_notification(line: dict[str, Any], out: Out) -> None:
+    out.append(
+        Notice(level="info", message=f"Background task {line['status']}: {line.get('summary') or line['task_id']}")
+    )
+
+
+def _read_background_tasks(line: dict[str, Any], out: Out) -> None:
+    tasks = line["tasks"]
+    names = ", ".join(str(task.get("description") or task["task_id"]) for task in tasks)
+    out.append(Notice(level="debug", message=f"Background tasks: {names or 'none'}"))
+
+
+def _read_hook_response(line: dict[str, Any], out: Out) -> None:
+    failed = line.get("exit_code") not in (0, None)
+    said = (line.get("stderr") or line.get("output") or "").strip()
+    out.append(
+        Notice(
+            level="warning" if failed else "debug",
+            message=f"Hook {line['hook_name']} {line.get('outcome', 'ran')}. {said}".strip(),
+        )
+    )

@@ -1,0 +1,359 @@
+"""The methods of the native face: params and results as models, and the one table of them (contract, section 2).
+
+The dispatcher validates with it, `rpc.discover` describes from it, SPEC.md is checked against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+
+from protocol.errors import ErrorKind
+from protocol.lifecycle import SessionState
+
+PROTOCOL_VERSION = 1
+
+ProviderName = Annotated[str, Field(min_length=1, description="The provider's name, as in `initialize`'s `providers`.")]
+SessionId = Annotated[str, Field(min_length=1, description="The daemon's id of the session.")]
+RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Params(BaseModel):
+    """Params are objects; an unknown member is an error, so that a misspelt option is never silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Result(BaseModel):
+    """What a method answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoParams(Params):
+    """A method without params."""
+
+
+class Empty(Result):
+    """Done; there is nothing to tell."""
+
+
+class ClientInfo(BaseModel):
+    """Who the parent is."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    version: str | None = None
+
+
+class InitializeParams(Params):
+    """Optional, and allowed at any time."""
+
+    client_info: ClientInfo | None = None
+    protocol_version: int = Field(PROTOCOL_VERSION, ge=1)
+
+
+class ServerInfo(Result):
+    """Who the daemon is."""
+
+    name: str
+    version: str
+
+
+class Capabilities(Result):
+    """What this daemon can do beyond the methods of protocol version 1, and the limits that it runs with."""
+
+    methods: list[str]
+    transports: list[str]
+    limits: dict[str, float | int | None]
+
+
+class InitializeResult(Result):
+    """The daemon's version of the protocol is 1 whatever was asked; a parent that cannot speak it disconnects."""
+
+    protocol_version: int
+    server_info: ServerInfo
+    providers: list[str]
+    capabilities: Capabilities
+
+
+class HealthCheckParams(Params):
+    """Which provider to look at."""
+
+    provider: ProviderName = "claude"
+
+
+class HealthResult(Result):
+    """Whether a provider's CLI can be used. `authenticated` is null where it cannot be told."""
+
+    provider: str
+    is_available: bool
+    version: str | None = None
+    authenticated: bool | None = None
+    error: str | None = None
+    cli_path: str | None = None
+
+
+class ProvidersResult(Result):
+    """A health result for each known provider."""
+
+    providers: list[HealthResult]
+
+
+class SessionConfig(Params):
+    """How a session is to run. A provider that cannot honour an option answers `unsupported` and names it."""
+
+    working_dir: Text = Field(description="Absolute path of an existing folder.")
+    model: Text | None = None
+    runtime_mode: RuntimeModeName = "supervised"
+    system_prompt: str | None = Field(None, description="Replaces the CLI's own.")
+    append_system_prompt: str | None = None
+    allowed_dirs: list[Text] = Field(default_factory=list, description="Further folders that the agent may use.")
+    plans_directory: Text | None = None
+    mcp_servers: dict[str, dict[str, JsonValue]] | None = Field(None, description="In the CLI ecosystem's own shape.")
+    allowed_tools: list[Text] | None = None
+    disallowed_tools: list[Text] | None = None
+    max_turns: int | None = Field(None, ge=1)
+    max_budget_usd: float | None = Field(None, gt=0)
+    output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
+    effort: Text | None = None
+    resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
+    fork: bool = Field(False, description="With `resume`: go on in a copy.")
+    env: dict[str, str] = Field(default_factory=dict, description="Added to the scrubbed environment.")
+    transport: Literal["pipe", "pty"] = "pipe"
+    extra_args: list[str] = Field(default_factory=list, description="Appended to the CLI's command line.")
+
+    @field_validator("env")
+    @classmethod
+    def _names_fit(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise ValueError(f"{name!r} cannot be an environment variable")
+        return env
+
+    @field_validator("extra_args")
+    @classmethod
+    def _arguments_fit(cls, arguments: list[str]) -> list[str]:
+        if any("\0" in argument for argument in arguments):
+            raise ValueError("an argument cannot hold a NUL character")
+        return arguments
+
+
+class StartSessionParams(Params):
+    """Start a session, or bring one back with `config.resume`."""
+
+    provider: ProviderName = "claude"
+    session_id: str | None = Field(None, description="A UUID of the parent's choice.")
+    config: SessionConfig
+
+    @field_validator("session_id")
+    @classmethod
+    def _is_uuid(cls, value: str | None) -> str | None:
+        return None if value is None else str(UUID(value))
+
+
+class StartSessionResult(Result):
+    """The CLI is up and has answered its handshake."""
+
+    session_id: str
+    provider: str
+    pid: int | None
+    provider_session_id: str | None
+    state: SessionState
+
+
+class TextBlock(Params):
+    """Plain text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class MediaBlock(Params):
+    """An image or a document, in the Messages API's shape (`source` with `type`, `media_type`, `data` or `url`)."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    type: Literal["image", "document"]
+    source: dict[str, JsonValue]
+
+
+ContentBlock = Annotated[TextBlock | MediaBlock, Field(discriminator="type")]
+
+
+class SendMessageParams(Params):
+    """Give the session a message; its turn runs when those before it are done."""
+
+    session_id: SessionId
+    message: str | list[ContentBlock]
+
+    @field_validator("message")
+    @classmethod
+    def _not_empty(cls, message: str | list[Any]) -> str | list[Any]:
+        if not message or (isinstance(message, str) and not message.strip()):
+            raise ValueError("an empty message")
+        return message
+
+
+class SendMessageResult(Result):
+    """The message is accepted: exactly one `turn_completed` with this `turn_id` follows. `queued` counts the turns
+    ahead."""
+
+    turn_id: str
+    queued: int
+
+
+class SessionParams(Params):
+    """Which session."""
+
+    session_id: SessionId
+
+
+class InterruptResult(Result):
+    """Whether a turn was running."""
+
+    interrupted: bool
+
+
+class StopSessionResult(Result):
+    """How the CLI's process ended."""
+
+    exit_code: int | None
+    signal: str | None
+
+
+class ListSessionsParams(Params):
+    """`include_ended` adds the latest ended sessions."""
+
+    include_ended: bool = False
+
+
+class UsageCounts(Result):
+    """Tokens, summed over the session."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+
+class SessionEntry(Result):
+    """A session of the registry. Times in seconds since 1970; `pid` is null while no process runs for it."""
+
+    session_id: str
+    provider: str
+    provider_session_id: str | None
+    pid: int | None
+    state: SessionState
+    working_dir: str
+    model: str | None
+    created_at: float
+    last_used_at: float
+    turns: int
+    usage: UsageCounts
+    cost_usd: float
+
+
+class ListSessionsResult(Result):
+    """The sessions, oldest first."""
+
+    sessions: list[SessionEntry]
+
+
+class SetModelParams(Params):
+    """The model from the next turn on."""
+
+    session_id: SessionId
+    model: Text
+
+
+class SetRuntimeModeParams(Params):
+    """The runtime mode from now on."""
+
+    session_id: SessionId
+    runtime_mode: RuntimeModeName
+
+
+class OpenRpcDocument(Result):
+    """An OpenRPC document of all of this."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the native face: what it takes, what it answers, and the errors it can answer with besides
+    -326xx."""
+
+    params: type[Params]
+    result: type[Result]
+    summary: str
+    errors: tuple[ErrorKind, ...] = ()
+
+
+_SESSION_ERRORS = (ErrorKind.SESSION_NOT_FOUND, ErrorKind.INTERRUPTED)
+_CLI_ERRORS = (ErrorKind.PROTOCOL_ERROR, ErrorKind.TIMEOUT, ErrorKind.UNSUPPORTED, ErrorKind.PROCESS_EXITED)
+
+METHODS: dict[str, Method] = {
+    "initialize": Method(InitializeParams, InitializeResult, "Say who is there; learn what the daemon can do."),
+    "health_check": Method(HealthCheckParams, HealthResult, "Look at one provider's CLI.", (ErrorKind.NOT_FOUND,)),
+    "list_providers": Method(NoParams, ProvidersResult, "Look at every provider's CLI."),
+    "start_session": Method(
+        StartSessionParams,
+        StartSessionResult,
+        "Start a CLI and wait for its handshake.",
+        (
+            ErrorKind.NOT_FOUND,
+            ErrorKind.SPAWN_FAILED,
+            ErrorKind.PROTOCOL_ERROR,
+            ErrorKind.INTERRUPTED,
+            ErrorKind.LIMIT_REACHED,
+            ErrorKind.TIMEOUT,
+            ErrorKind.NOT_AUTHENTICATED,
+            ErrorKind.UNSUPPORTED,
+        ),
+    ),
+    "send_message": Method(
+        SendMessageParams,
+        SendMessageResult,
+        "Queue a message as the session's next turn.",
+        (*_SESSION_ERRORS, ErrorKind.BUSY),
+    ),
+    "interrupt": Method(SessionParams, InterruptResult, "Stop the running turn; keep the session.", _SESSION_ERRORS),
+    "stop_session": Method(
+        SessionParams, StopSessionResult, "End the process and everything it started.", _SESSION_ERRORS
+    ),
+    "list_sessions": Method(ListSessionsParams, ListSessionsResult, "List the registry."),
+    "set_model": Method(SetModelParams, Empty, "Change the model.", (*_SESSION_ERRORS, *_CLI_ERRORS)),
+    "set_runtime_mode": Method(
+        SetRuntimeModeParams, Empty, "Change what is asked and what is allowed.", (*_SESSION_ERRORS, *_CLI_ERRORS)
+    ),
+    "rpc.discover": Method(NoParams, OpenRpcDocument, "Describe all of this."),
+    "shutdown": Method(NoParams, Empty, "End everything, as at the end of stdin."),
+}
+
+
+class PermissionParams(Result):
+    """Params of the daemon's request `request_permission`."""
+
+    session_id: str
+    turn_id: str | None
+    tool_call_id: str
+    tool_name: str
+    kind: str
+    input: dict[str, Any]
+    title: str | None
+    suggestions: list[Any]
+
+
+class PermissionAnswer(Params):
+    """The parent's answer to `request_permission`."""
+
+    outcome: Literal["allow", "deny"]
+    updated_input: dict[str, JsonValue] | None = None
+    remember: JsonValue = None
+    message: str | None = None
+    interrupt: bool | None = None

@@ -1,0 +1,104 @@
+"""The OpenRPC document that `rpc.discover` answers, made from the models alone: there is no second list to keep
+true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from protocol.errors import CODES, ErrorKind
+from protocol.events import EventParams
+from protocol.methods import METHODS, Method, PermissionAnswer, PermissionParams
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+OPENRPC_VERSION = "1.3.2"
+_REF = "#/components/schemas/{model}"
+
+
+def document(version: str) -> dict[str, Any]:
+    """The OpenRPC document of this daemon.
+
+    Args:
+        version: the daemon's own.
+    """
+    schemas: dict[str, Any] = {}
+    methods = [_method(name, method, schemas) for name, method in METHODS.items()]
+    event_schema = _event_schema(schemas)
+    return {
+        "openrpc": OPENRPC_VERSION,
+        "info": {
+            "title": "agent-adapter",
+            "version": version,
+            "description": "Drives coding-agent CLIs for a parent process. JSON-RPC 2.0 over stdio; see SPEC.md.",
+        },
+        "methods": methods,
+        "components": {"schemas": schemas, "errors": {kind.value: _error(kind) for kind in CODES}},
+        "x-server-methods": [
+            {
+                "name": "event",
+                "summary": "What happens in a session (notification).",
+                "paramStructure": "by-name",
+                "params": [{"name": "params", "schema": event_schema}],
+            },
+            {
+                "name": "request_permission",
+                "summary": "A question of the agent that the parent answers.",
+                "paramStructure": "by-name",
+                "params": _params(PermissionParams, schemas),
+                "result": {"name": "PermissionAnswer", "schema": _schema(PermissionAnswer, schemas)},
+            },
+            {
+                "name": "cancel_request",
+                "summary": "A question that is no longer open (notification).",
+                "paramStructure": "by-name",
+                "params": [{"name": "id", "required": True, "schema": {"type": ["string", "integer"]}}],
+            },
+        ],
+    }
+
+
+def _method(name: str, method: Method, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "summary": method.summary,
+        "paramStructure": "by-name",
+        "params": _params(method.params, schemas),
+        "result": {"name": method.result.__name__, "schema": _schema(method.result, schemas)},
+        "errors": [
+            {"$ref": f"#/components/errors/{kind.value}"} for kind in (ErrorKind.INVALID_PARAMS, *method.errors)
+        ],
+    }
+
+
+def _params(model: type[BaseModel], schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    schema = _register(model, schemas)
+    required = schema.get("required", ())
+    return [
+        {"name": name, "required": name in required, "schema": property}
+        for name, property in schema.get("properties", {}).items()
+    ]
+
+
+def _schema(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, str]:
+    _register(model, schemas)
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _register(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template=_REF)
+    schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema
+    return schema
+
+
+def _event_schema(schemas: dict[str, Any]) -> dict[str, Any]:
+    (schema,), components = msgspec.json.schema_components([EventParams], ref_template="#/components/schemas/{name}")
+    schemas.update(components)
+    return schema
+
+
+def _error(kind: ErrorKind) -> dict[str, Any]:
+    return {"code": CODES[kind], "message": kind.value.replace("_", " "), "data": {"kind": kind.value}}

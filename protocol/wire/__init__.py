@@ -1,0 +1,1 @@
+"""Foreign dialects in their own names. Unknown fields are kept or ignored, never refused."""
