@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from adapter.config import Settings
+
 USAGE_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `agent-adapter`; the exit code: 0 after an orderly end, 2 for a command line or a setting that cannot be
-    used."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments in (["--version"], ["-V"]):
-        from adapter import __version__
+    """Run `agent-adapter`; the exit code.
 
-        sys.stdout.write(f"agent-adapter {__version__}\n")
-        return 0
-    return _serve(arguments)
-
-
-def _serve(arguments: list[str]) -> int:
+    0 after an orderly end, 1 where a subcommand found something wrong, 2 for a command line or a setting that cannot
+    be used.
+    """
     from adapter import config, log
 
     try:
-        settings = config.parse(arguments)
+        command, settings, as_json = config.parse(sys.argv[1:] if argv is None else argv)
         log.set_up(settings.log_level, file=settings.log_file, as_json=settings.log_json)
     except (config.ConfigError, OSError) as error:
         sys.stderr.write(f"agent-adapter: {error}\n")
         return USAGE_ERROR
+    if command == "serve":
+        return _serve(settings)
+    return _run(command, settings, as_json=as_json)
 
+
+def _serve(settings: Settings) -> int:
     from adapter import stdio
 
     claimed = stdio.claim()
@@ -43,6 +43,18 @@ def _serve(arguments: list[str]) -> int:
 
     anyio.run(app.serve, settings, claimed)
     return 0
+
+
+def _run(command: str, settings: Settings, *, as_json: bool) -> int:
+    if command == "doctor":
+        from adapter.commands import doctor
+
+        return doctor.run(settings, as_json=as_json)
+
+    from adapter.commands import sessions
+
+    act = sessions.clean if command == "sessions clean" else sessions.run
+    return act(settings, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from adapter.config import state_folder
 from adapter.faces.native import NativeFace
 from adapter.process.host import ProcessHost
+from adapter.process.identity import new_daemon_id
 from adapter.providers.claude import ClaudeAdapter
 from adapter.providers.manager import ProviderManager
+from adapter.session.ledger import Ledger
 from adapter.session.limits import RegistryLimits, SessionLimits, SilenceLimits
 from adapter.session.registry import Registry
 from adapter.stdio import Outbox, Stdio, wait_reader_gone
@@ -41,25 +44,30 @@ async def serve(settings: Settings, stdio: Stdio) -> None:
     """Serve the native face until the end is asked for; nothing of ours runs when this returns."""
     over = anyio.Event()
     async with anyio.create_task_group() as tasks:
-        host = ProcessHost(tasks, os.environ, denied=settings.env_deny, allowed=settings.env_allow)
+        daemon_id = new_daemon_id()
+        ledger = Ledger(state_folder(settings), daemon_id)
+        host = ProcessHost(daemon_id, ledger, tasks, os.environ, denied=settings.env_deny, allowed=settings.env_allow)
         outbox = Outbox(stdio.output)
-        providers = ProviderManager([_claude(host, settings)])
-        registry = Registry(providers, _limits(settings), tasks)
+        providers = build_providers(host, settings)
+        registry = Registry(providers, _limits(settings), ledger, tasks)
         face = NativeFace(stdio.input, outbox, registry, providers, settings, over.set)
         tasks.start_soon(outbox.run)
         tasks.start_soon(_wait_for_signals, over)
         tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
+        tasks.start_soon(ledger.run)
         tasks.start_soon(host.open)
         tasks.start_soon(registry.reap_idle)
         tasks.start_soon(providers.warn_of_unavailable)
         async with anyio.create_task_group() as calls:
             await _read_until(over, face, calls)
-            await finish(registry, face, host, outbox, settings)
+            await finish(registry, face, host, ledger, outbox, settings)
             calls.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
 
 
-async def finish(registry: Registry, face: NativeFace, host: ProcessHost, outbox: Outbox, settings: Settings) -> None:
+async def finish(
+    registry: Registry, face: NativeFace, host: ProcessHost, ledger: Ledger, outbox: Outbox, settings: Settings
+) -> None:
     """End all sessions, answer what was asked, leave nothing running, let the parent read the last words. Bounded
     in every step."""
     with anyio.CancelScope(shield=True):
@@ -70,6 +78,7 @@ async def finish(registry: Registry, face: NativeFace, host: ProcessHost, outbox
             await registry.stop_all("shutdown", fast=True)
         await face.close(CALLS_END_S)
         await host.close()
+        await ledger.close()
         await outbox.flush(LAST_WORDS_S)
 
 
@@ -107,13 +116,15 @@ async def _wait_for_broken_pipe(output: int, outbox: Outbox, over: anyio.Event) 
     over.set()
 
 
-def _claude(host: ProcessHost, settings: Settings) -> ClaudeAdapter:
-    return ClaudeAdapter(
+def build_providers(host: ProcessHost, settings: Settings) -> ProviderManager:
+    """The providers of this daemon."""
+    claude = ClaudeAdapter(
         host,
         cli_path=settings.claude_path,
         max_line=settings.max_cli_line,
         handshake_timeout=settings.handshake_timeout,
     )
+    return ProviderManager([claude])
 
 
 def _limits(settings: Settings) -> RegistryLimits:

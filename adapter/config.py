@@ -74,6 +74,7 @@ class Settings(BaseModel):
         ge=1024,
         description="Unsent bytes of a session at which its CLI is held back: a slow parent's fair share.",
     )
+    state_dir: str | None = Field(None, description="Folder of the ledger. Otherwise the platform's state folder.")
     env_deny: list[str] = Field(list(DENIED), description="Patterns of variables that a CLI does not inherit.")
     env_allow: list[str] = Field(list(ALLOWED), description="Patterns of variables that it inherits all the same.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -127,6 +128,12 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
         raise ConfigError("; ".join(found)) from None
 
 
+def state_folder(settings: Settings) -> Path:
+    """Where the ledger is."""
+    given = settings.state_dir
+    return Path(given).expanduser() if given else Path(platformdirs.user_state_dir("agent-adapter", appauthor=False))
+
+
 def default_file() -> Path:
     """The platform's settings file."""
     return Path(platformdirs.user_config_dir("agent-adapter", appauthor=False)) / "config.toml"
@@ -153,22 +160,33 @@ def _listed(name: str, value: Any) -> Any:
     return value
 
 
-def parse(argv: Sequence[str]) -> Settings:
-    """The settings for a command line, our environment and the settings file.
+def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
+    """What to do, with which settings, and whether to answer in JSON; for a command line, our environment and the file.
+
+    The command is `serve` (the default), `doctor`, `sessions` or `sessions clean`.
 
     Raises:
         ConfigError: see `load`.
     """
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=f"Default: {default_file()}"
+    )
+    add_flags(common)
     parser = argparse.ArgumentParser(
         prog="agent-adapter",
-        description="Serve a parent process over stdin and stdout (JSON-RPC 2.0; see SPEC.md). "
-        "Every setting can also be given in the "
-        "environment (AGENT_ADAPTER_IDLE_TIMEOUT=600) or in the settings file.",
+        parents=[common],
+        description="Without a subcommand: serve a parent process over stdin and stdout (JSON-RPC 2.0; see SPEC.md). "
+        "Every setting can also be given in the environment (AGENT_ADAPTER_IDLE_TIMEOUT=600) or in the settings file.",
     )
     parser.add_argument("--version", "-V", action="version", version=f"agent-adapter {__version__}")
-    parser.add_argument(
-        "--config", type=Path, default=None, metavar="FILE", help=f"Settings file. Default: {default_file()}"
-    )
-    add_flags(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    doctor = commands.add_parser("doctor", parents=[common], help="Say what does not work, and what to do about it.")
+    sessions = commands.add_parser("sessions", parents=[common], help="List the sessions that were written down.")
+    sessions.add_argument("action", nargs="?", choices=["clean"], help="clean: end what dead daemons have left.")
+    for each in (doctor, sessions):
+        each.add_argument("--json", action="store_true", help="Answer in JSON.")
     given = parser.parse_args(argv)
-    return load(vars(given), os.environ, given.config)
+    settings = load(vars(given), os.environ, getattr(given, "config", None))
+    command = " ".join(filter(None, (given.command or "serve", getattr(given, "action", None))))
+    return command, settings, getattr(given, "json", False)

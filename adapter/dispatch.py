@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapter.peer import Call
 from protocol.errors import INTERNAL_ERROR, AdapterError, ErrorKind
-from protocol.jsonrpc import Request
+from protocol.jsonrpc import Request, error_response
 
 if TYPE_CHECKING:
     from jsonrpcserver.methods import Methods
@@ -59,7 +59,15 @@ class Dispatcher:
             deserializer=lambda value: cast("Any", value),
             validator=_no_validation,
         )
-        return cast("dict[str, Any] | None", reply)
+        return _with_kind(cast("dict[str, Any] | None", reply))
+
+
+def _with_kind(reply: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The library's own errors carry a bare string; ours, an object with a kind."""
+    error = reply.get("error") if reply is not None else None
+    if reply is None or error is None or isinstance(error.get("data"), dict):
+        return reply
+    return error_response(reply["id"], error["code"], error["message"])
 
 
 def _no_validation(envelope: Any) -> Any:

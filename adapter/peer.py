@@ -160,7 +160,7 @@ class Peer:
         elif isinstance(message, Batch):
             self._start(self._answer_batch, message)
         elif len(self._calls) >= MAX_IN_FLIGHT:
-            self._refuse(message)
+            self._refuse(message, self.send)
         else:
             call = Call(message)
             self._calls.add(call)
@@ -185,12 +185,12 @@ class Peer:
         else:
             pending.settle(response)
 
-    def _refuse(self, message: Request | Notification) -> None:
+    def _refuse(self, message: Request | Notification, answer: Callable[[dict[str, Any]], None]) -> None:
         if isinstance(message, Request):
             error = AdapterError(
                 ErrorKind.BUSY, f"More than {MAX_IN_FLIGHT} requests at once.", hint="Wait for answers first."
             )
-            self.send(jsonrpc.error_response(message.id, error.code, error.message, error.data))
+            answer(jsonrpc.error_response(message.id, error.code, error.message, error.data))
 
     async def _answer(self, call: Call) -> None:
         try:
@@ -222,7 +222,7 @@ class Peer:
                 elif isinstance(item, Malformed):
                     replies.append(item.answer())
                 elif len(self._calls) >= MAX_IN_FLIGHT:
-                    self._refuse(item)
+                    self._refuse(item, replies.append)
                 else:
                     call = Call(item)
                     self._calls.add(call)

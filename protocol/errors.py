@@ -48,6 +48,14 @@ CODES: dict[ErrorKind, int] = {
     ErrorKind.INVALID_PARAMS: INVALID_PARAMS,
 }
 
+JSONRPC_KINDS: dict[int, str] = {
+    PARSE_ERROR: "parse_error",
+    INVALID_REQUEST: "invalid_request",
+    METHOD_NOT_FOUND: "method_not_found",
+    INTERNAL_ERROR: "internal",
+}
+"""The kinds of JSON-RPC's own errors, so that every `error.data` on the wire has one."""
+
 
 class ProtocolError(Exception):
     """Somebody broke a protocol of ours. Never raised itself; the subclass says who did."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocol import jsontext
-from protocol.errors import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from protocol.errors import INVALID_PARAMS, INVALID_REQUEST, JSONRPC_KINDS, PARSE_ERROR
 
 Id = str | int | float | None
 Params = dict[str, Any]
@@ -119,8 +119,10 @@ def result_response(id: Id, result: Any) -> dict[str, Any]:
 
 
 def error_response(id: Id, code: int, message: str, data: Any = None) -> dict[str, Any]:
-    """An error response, as a value to render; `data` is left out where there is none."""
+    """An error response, as a value to render. `data` defaults to the kind of JSON-RPC's own errors, else is left out."""
     error: dict[str, Any] = {"code": code, "message": message}
+    if data is None and code in JSONRPC_KINDS:
+        data = {"kind": JSONRPC_KINDS[code]}
     if data is not None:
         error["data"] = data
     return {"jsonrpc": "2.0", "id": id, "error": error}

@@ -189,6 +189,9 @@ class SendMessageParams(Params):
 
     session_id: SessionId
     message: str | list[ContentBlock]
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="The same key with the same message is the same turn, however often it is sent."
+    )
 
     @field_validator("message")
     @classmethod
@@ -204,6 +207,7 @@ class SendMessageResult(Result):
 
     turn_id: str
     queued: int
+    repeated: bool = Field(False, description="The message had been accepted before, under its idempotency key.")
 
 
 class SessionParams(Params):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from protocol.errors import CODES, ErrorKind
+from protocol.errors import CODES, JSONRPC_KINDS, ErrorKind
 from protocol.events import EventParams
 from protocol.methods import METHODS, Method, PermissionAnswer, PermissionParams
 
@@ -26,7 +26,7 @@ def document(version: str) -> dict[str, Any]:
     """
     schemas: dict[str, Any] = {}
     methods = [_method(name, method, schemas) for name, method in METHODS.items()]
-    event_schema = _event_schema(schemas)
+    event_params = _event_params(schemas)
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -35,13 +35,13 @@ def document(version: str) -> dict[str, Any]:
             "description": "Drives coding-agent CLIs for a parent process. JSON-RPC 2.0 over stdio; see SPEC.md.",
         },
         "methods": methods,
-        "components": {"schemas": schemas, "errors": {kind.value: _error(kind) for kind in CODES}},
+        "components": {"schemas": schemas, "errors": _errors()},
         "x-server-methods": [
             {
                 "name": "event",
                 "summary": "What happens in a session (notification).",
                 "paramStructure": "by-name",
-                "params": [{"name": "params", "schema": event_schema}],
+                "params": event_params,
             },
             {
                 "name": "request_permission",
@@ -94,11 +94,15 @@ def _register(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]
     return schema
 
 
-def _event_schema(schemas: dict[str, Any]) -> dict[str, Any]:
-    (schema,), components = msgspec.json.schema_components([EventParams], ref_template="#/components/schemas/{name}")
+def _event_params(schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    _, components = msgspec.json.schema_components([EventParams], ref_template="#/components/schemas/{name}")
     schemas.update(components)
-    return schema
+    properties = components[EventParams.__name__]["properties"]
+    return [{"name": name, "required": True, "schema": property} for name, property in properties.items()]
 
 
-def _error(kind: ErrorKind) -> dict[str, Any]:
-    return {"code": CODES[kind], "message": kind.value.replace("_", " "), "data": {"kind": kind.value}}
+def _errors() -> dict[str, Any]:
+    codes = {kind.value: code for kind, code in CODES.items()} | {kind: code for code, kind in JSONRPC_KINDS.items()}
+    return {
+        kind: {"code": code, "message": kind.replace("_", " "), "data": {"kind": kind}} for kind, code in codes.items()
+    }

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from adapter.config import Settings
     from adapter.providers.base import ProviderHealth
     from adapter.providers.manager import ProviderManager
+    from adapter.session.record import SessionRecord
     from adapter.session.registry import Registry
-    from adapter.session.session import Session
     from adapter.stdio import Outbox
     from protocol.events import EventParams
     from protocol.signals import PermissionAsked
@@ -166,9 +166,9 @@ class NativeFace:
     async def _send_message(self, call: Call, params: methods.SendMessageParams) -> methods.SendMessageResult:
         message = params.message
         content = message if isinstance(message, str) else [block.model_dump() for block in message]
-        turn, ahead = self._registry.get(params.session_id).submit(content)
-        call.after_reply.append(turn.released.set)
-        return methods.SendMessageResult(turn_id=turn.id, queued=ahead)
+        accepted = self._registry.get(params.session_id).submit(content, params.idempotency_key)
+        call.after_reply.append(accepted.release)
+        return methods.SendMessageResult(turn_id=accepted.turn_id, queued=accepted.ahead, repeated=accepted.repeated)
 
     async def _interrupt(self, call: Call, params: methods.SessionParams) -> methods.InterruptResult:
         return methods.InterruptResult(interrupted=await self._registry.get(params.session_id).interrupt())
@@ -178,8 +178,8 @@ class NativeFace:
         return methods.StopSessionResult(exit_code=ended.code, signal=ended.signal)
 
     async def _list_sessions(self, call: Call, params: methods.ListSessionsParams) -> methods.ListSessionsResult:
-        sessions = self._registry.list(include_ended=params.include_ended)
-        return methods.ListSessionsResult(sessions=[_entry(session) for session in sessions])
+        records = await self._registry.list(include_ended=params.include_ended)
+        return methods.ListSessionsResult(sessions=[_entry(record) for record in records])
 
     async def _set_model(self, call: Call, params: methods.SetModelParams) -> methods.Empty:
         await self._registry.get(params.session_id).set_model(params.model)
@@ -208,21 +208,9 @@ def _health(health: ProviderHealth) -> methods.HealthResult:
     )
 
 
-def _entry(session: Session) -> methods.SessionEntry:
-    return methods.SessionEntry(
-        session_id=session.id,
-        provider=session.provider,
-        provider_session_id=session.provider_session_id,
-        pid=session.pid,
-        state=session.state,
-        working_dir=session.config.working_dir,
-        model=session.model,
-        created_at=session.created_at,
-        last_used_at=session.last_used_at,
-        turns=session.turn_count,
-        usage=methods.UsageCounts(**msgspec.to_builtins(session.usage)),
-        cost_usd=round(session.cost_usd, 9),
-    )
+def _entry(record: SessionRecord) -> methods.SessionEntry:
+    told = {name: getattr(record, name) for name in methods.SessionEntry.model_fields if name != "usage"}
+    return methods.SessionEntry(usage=methods.UsageCounts(**msgspec.to_builtins(record.usage)), **told)
 
 
 def _check_folders(config: methods.SessionConfig) -> None:

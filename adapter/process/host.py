@@ -7,13 +7,13 @@ and swept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from adapter.process import containment
 from adapter.process.child import Child, Exit
 from adapter.process.environment import ALLOWED, DENIED, scrub
 from adapter.process.guardian import Guardian
-from adapter.process.identity import new_daemon_id, new_mark
+from adapter.process.identity import ProcessId, new_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +23,25 @@ if TYPE_CHECKING:
     from adapter.process.containment import StopLimits, StopTarget
 
 
+class SpawnLog(Protocol):
+    """Where spawns are written down, so that the next daemon can find what this one left."""
+
+    async def spawning(self, mark: str, owner: str | None) -> None:
+        """A process is about to be started; returns when that is written."""
+
+    async def spawned(self, mark: str, process: ProcessId) -> None:
+        """It runs; returns when that is written."""
+
+    def exited(self, mark: str) -> None:
+        """It has gone, and all it started."""
+
+
 class ProcessHost:
     """Spawns and ends the children of one daemon.
 
     Args:
+        daemon_id: begins every mark.
+        log: where spawns are written down.
         tasks: where the pipes of children are drained; outlives every child.
         environment: ours, from which a child's is made.
         denied, allowed: see `environment.scrub`.
@@ -34,6 +49,8 @@ class ProcessHost:
 
     def __init__(
         self,
+        daemon_id: str,
+        log: SpawnLog,
         tasks: TaskGroup,
         environment: Mapping[str, str],
         *,
@@ -41,9 +58,10 @@ class ProcessHost:
         allowed: Sequence[str] = ALLOWED,
     ) -> None:
         self.tasks = tasks
-        self.daemon_id = new_daemon_id()
+        self.daemon_id = daemon_id
+        self._log = log
         self._environment = scrub(environment, denied=denied, allowed=allowed)
-        self._guardian = Guardian(self.daemon_id)
+        self._guardian = Guardian(daemon_id)
 
     async def open(self) -> None:
         """Start the guardian. Without one, the daemon's own death is covered by the sweep at the next start only."""
@@ -54,33 +72,41 @@ class ProcessHost:
         await containment.sweep(self.daemon_id)
         await self._guardian.close()
 
-    async def spawn(self, command: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None) -> Child:
+    async def spawn(
+        self, command: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None, owner: str | None = None
+    ) -> Child:
         """Start a marked and watched child.
 
         Args:
             command: program and arguments.
             cwd: its working folder.
             env: added to the scrubbed environment.
+            owner: the session that it is for.
 
         Raises:
             AdapterError: `not_found` or `spawn_failed`.
         """
         mark = new_mark(self.daemon_id)
-        child = await Child.spawn(
-            command, env={**self._environment, **(env or {})}, cwd=cwd, mark=mark, tasks=self.tasks
-        )
+        await self._log.spawning(mark, owner)
+        environment = {**self._environment, **(env or {})}
+        child = await Child.spawn(command, env=environment, cwd=cwd, mark=mark, tasks=self.tasks)
         self._guardian.watch(child.identity)
+        await self._log.spawned(mark, child.identity)
         return child
 
     async def stop(self, target: StopTarget, *, turn_running: bool = False, limits: StopLimits | None = None) -> Exit:
         """End a child and everything it started, by the stop ladder."""
         report = await containment.stop(target, turn_running=turn_running, limits=limits)
-        self._guardian.unwatch(target.identity)
+        self._forget(target.identity, target.mark)
         return Exit(report.exit_code, report.signal)
 
     async def bury(self, child: Child) -> Exit:
         """After a child's own end: close its pipes, sweep what it left behind."""
         ended = await child.finish()
         await containment.sweep(child.mark)
-        self._guardian.unwatch(child.identity)
+        self._forget(child.identity, child.mark)
         return ended
+
+    def _forget(self, process: ProcessId, mark: str) -> None:
+        self._guardian.unwatch(process)
+        self._log.exited(mark)

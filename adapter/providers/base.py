@@ -42,6 +42,10 @@ class ProviderHealth:
     authenticated: bool | None = None
     error: str | None = None
     cli_path: str | None = None
+    hint: str | None = None
+    """What the user can do about `error`."""
+    billing: str | None = None
+    """What pays for the CLI's use: an API key and where it comes from, a subscription."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,16 +64,24 @@ class ClaudeAdapter(ProviderAdapter):
         try:
             path = self.find()
         except AdapterError as error:
-            return ProviderHealth(PROVIDER, False, error=f"{error.message}. {error.hint}")
+            return ProviderHealth(PROVIDER, False, error=f"{error.message}. {error.hint}", hint=error.hint)
         try:
             answer = await probe.ask(self._host, [path, "--version"])
             version = _read_version(answer)
             if version is None:
                 return ProviderHealth(PROVIDER, False, error=f"{path} --version {answer}", cli_path=path)
-            logged_in = _read_login(await probe.ask(self._host, [path, "auth", "status"]))
+            status = _read_status(await probe.ask(self._host, [path, "auth", "status"]))
         except AdapterError as error:
             return ProviderHealth(PROVIDER, False, error=error.message, cli_path=path)
-        return ProviderHealth(PROVIDER, True, version=version, authenticated=logged_in, cli_path=path)
+        logged_in = status.get("loggedIn")
+        return ProviderHealth(
+            PROVIDER,
+            True,
+            version=version,
+            authenticated=logged_in if isinstance(logged_in, bool) else None,
+            cli_path=path,
+            billing=_billing(status),
+        )
 
     async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
         """Spawn the CLI, wait for its handshake. See `ProviderAdapter.start_session`."""
@@ -88,7 +96,7 @@ class ClaudeAdapter(ProviderAdapter):
         mcp_file = write_mcp_file(config)
         try:
             command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
-            child = await self._host.spawn(command, cwd=config.working_dir, env=config.env)
+            child = await self._host.spawn(command, cwd=config.working_dir, env=config.env, owner=session_id)
             process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
             await self._shake_hands(process)
         finally:
@@ -168,10 +176,18 @@ def _read_version(answer: probe.Answer) -> str | None:
     return found.group(1) if answer.code == 0 and found else None
 
 
-def _read_login(answer: probe.Answer) -> bool | None:
-    """JSON with `loggedIn`; exit code 1 where it is false. Older CLIs have no such command."""
+def _read_status(answer: probe.Answer) -> dict[str, Any]:
+    """A JSON object with `loggedIn`; exit code 1 where that is false. Older CLIs have no such command: empty."""
     try:
-        logged_in = json.loads(answer.output)["loggedIn"]
-    except (ValueError, LookupError, TypeError):
+        status = json.loads(answer.output)
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _billing(status: dict[str, Any]) -> str | None:
+    """`api_key (ANTHROPIC_API_KEY)`, `oauth_token`, …; None where nobody is logged in."""
+    method, source = status.get("authMethod"), status.get("apiKeySource")
+    if not isinstance(method, str) or method == "none":
         return None
-    return logged_in if isinstance(logged_in, bool) else None
+    return f"{method} ({source})" if isinstance(source, str) else method

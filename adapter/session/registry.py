@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from adapter.process.child import Exit
     from adapter.providers.base import SessionConfig
     from adapter.providers.manager import ProviderManager
+    from adapter.session.ledger import Ledger
     from adapter.session.limits import RegistryLimits
+    from adapter.session.record import SessionRecord
     from adapter.session.sink import Sink
     from protocol.events import EndReason
 
@@ -38,15 +40,17 @@ class Registry:
     Args:
         providers: where processes come from.
         limits: its settings.
+        ledger: where sessions are written down, those of earlier daemons too.
         tasks: where sessions run.
     """
 
-    def __init__(self, providers: ProviderManager, limits: RegistryLimits, tasks: TaskGroup) -> None:
+    def __init__(self, providers: ProviderManager, limits: RegistryLimits, ledger: Ledger, tasks: TaskGroup) -> None:
         self._providers = providers
         self._limits = limits
+        self._ledger = ledger
         self._tasks = tasks
         self._live: dict[str, Session] = {}
-        self._ended: OrderedDict[str, Session] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[SessionRecord, Exit]] = OrderedDict()
         self._closing = False
         self._changed = anyio.Event()
 
@@ -60,7 +64,7 @@ class Registry:
         id = session_id or str(uuid.uuid4())
         if id in self._live:
             raise invalid_param("session_id", "a live session has this id")
-        resume = self._resolve(config.resume, fork=config.fork)
+        resume = await self._resolve(config.resume, fork=config.fork)
         if config.fork and resume is None:
             raise invalid_param("config.fork", "only with resume: there is nothing to fork")
         session = Session(
@@ -69,6 +73,7 @@ class Registry:
             config.model_copy(update={"resume": None, "fork": False}),
             sink=sink,
             limits=self._limits.session,
+            ledger=self._ledger,
             tasks=self._tasks,
         )
         await self._make_room()
@@ -97,10 +102,14 @@ class Registry:
             )
         return session
 
-    def list(self, *, include_ended: bool) -> list[Session]:
-        """The live sessions, and with `include_ended` the latest ended ones; oldest first."""
-        sessions = [*(self._ended.values() if include_ended else ()), *self._live.values()]
-        return sorted(sessions, key=lambda session: session.created_at)
+    async def list(self, *, include_ended: bool) -> list[SessionRecord]:
+        """The live sessions, and with `include_ended` the latest ended ones, of earlier daemons too; oldest first."""
+        records = {session.id: session.record() for session in self._live.values()}
+        if include_ended:
+            ended = [record for record, _ in self._ended.values()]
+            written = await self._ledger.ended_sessions(ENDED_KEPT)
+            records = {record.session_id: record for record in [*written, *ended]} | records
+        return sorted(records.values(), key=lambda record: record.created_at)
 
     async def stop(self, session_id: str, reason: EndReason = "stopped") -> Exit:
         """End a session; that of an ended one is told again.
@@ -108,9 +117,9 @@ class Registry:
         Raises:
             AdapterError: `session_not_found` for one that never was.
         """
-        ended = self._ended.get(session_id)
-        session = ended if ended is not None and session_id not in self._live else self.get(session_id)
-        return await session.stop(reason)
+        if session_id in self._ended and session_id not in self._live:
+            return self._ended[session_id][1]
+        return await self.get(session_id).stop(reason)
 
     async def stop_all(self, reason: EndReason, *, fast: bool = False) -> None:
         """End all sessions, side by side."""
@@ -141,19 +150,22 @@ class Registry:
             with anyio.move_on_after(due):
                 await self._changed.wait()
 
-    def _resolve(self, resume: str | None, *, fork: bool) -> str | None:
-        """The provider's id of what is to be resumed, given by our id or by the provider's."""
-        known = self._live.get(resume or "") or self._ended.get(resume or "")
-        live = known if known is not None and known.id in self._live else self._holder_of(resume)
-        if live is not None and not fork:
-            raise invalid_param(
-                "config.resume", f"the live session {live.id} has this conversation: stop it first, or fork it"
-            )
-        return known.provider_session_id if known is not None else resume
-
-    def _holder_of(self, provider_session_id: str | None) -> Session | None:
-        if provider_session_id is None:
+    async def _resolve(self, resume: str | None, *, fork: bool) -> str | None:
+        """The provider's id of what is to be resumed, given by our id (any daemon's) or by the provider's."""
+        if resume is None:
             return None
+        live = self._live.get(resume) or self._holder_of(resume)
+        if live is not None and not fork:
+            text = f"the live session {live.id} has this conversation: stop it first, or fork it"
+            raise invalid_param("config.resume", text)
+        if live is not None:
+            return live.provider_session_id
+        known = self._ended[resume][0] if resume in self._ended else await self._ledger.session(resume)
+        if known is not None and known.provider_session_id is None:
+            raise invalid_param("config.resume", "this session ended before its conversation began")
+        return resume if known is None else known.provider_session_id
+
+    def _holder_of(self, provider_session_id: str) -> Session | None:
         return next(
             (session for session in self._live.values() if session.provider_session_id == provider_session_id), None
         )
@@ -185,6 +197,6 @@ class Registry:
     def _forget(self, session: Session) -> None:
         if self._live.get(session.id) is session:
             del self._live[session.id]
-            self._ended[session.id] = session
+            self._ended[session.id] = (session.record(), session.exit)
             while len(self._ended) > ENDED_KEPT:
                 self._ended.popitem(last=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,14 +17,16 @@ import anyio
 from adapter.process.child import Exit, last_lines
 from adapter.session.endings import failed_turn
 from adapter.session.enforcer import Enforcer
+from adapter.session.idempotency import IdempotencyKeys, digest
 from adapter.session.link import ProcessLink
 from adapter.session.permissions import PermissionDesk
+from adapter.session.record import KeyedTurn, SessionRecord, TurnEntry
 from adapter.session.timeline import Timeline
 from adapter.session.turns import INTERRUPTED, Turns
 from adapter.session.watchdog import Activity, Watchdog
 from protocol import signals
 from protocol.errors import AdapterError, ErrorKind
-from protocol.events import EndReason, Notice, SessionEnded, SessionUpdated, TurnUsage
+from protocol.events import EndReason, Notice, SessionEnded, SessionUpdated
 from protocol.lifecycle import SessionState, SessionTrigger, session_machine
 
 if TYPE_CHECKING:
@@ -32,12 +35,23 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from adapter.providers.base import ProviderAdapter, SessionConfig
+    from adapter.session.ledger import Ledger
     from adapter.session.limits import SessionLimits
     from adapter.session.sink import Sink
-    from adapter.session.turn import Turn
     from protocol.permissions import Decision
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that was accepted. `ahead` counts the turns before it; `repeated`: it had been accepted already."""
+
+    turn_id: str
+    ahead: int
+    repeated: bool
+    release: Callable[[], None]
+    """To be called when the parent has been told: the turn may begin."""
 
 
 class Session:
@@ -49,6 +63,7 @@ class Session:
         config: how it is to run, with `resume` and `fork` taken out.
         sink: where its events go.
         limits: its settings.
+        ledger: where it is written down.
         tasks: where its tasks run.
     """
 
@@ -60,6 +75,7 @@ class Session:
         *,
         sink: Sink,
         limits: SessionLimits,
+        ledger: Ledger,
         tasks: TaskGroup,
     ) -> None:
         self.id = session_id
@@ -70,7 +86,10 @@ class Session:
         self._adapter = adapter
         self._sink = sink
         self._limits = limits
+        self._ledger = ledger
         self._tasks = tasks
+        self._keys = IdempotencyKeys()
+        self._reason: EndReason | None = None
         self._machine = session_machine()
         self._starting = anyio.CancelScope()
         self._active = False
@@ -94,6 +113,8 @@ class Session:
             enforcer=self._enforcer,
             config=lambda: self.config,
             crash=self._crash,
+            ledger=ledger,
+            completed=self._save,
             tasks=tasks,
         )
         self._desk = PermissionDesk(
@@ -134,24 +155,9 @@ class Session:
         return self._timeline.known.provider_session_id
 
     @property
-    def model(self) -> str | None:
-        """The model, as last told."""
-        return self._timeline.known.model
-
-    @property
-    def turn_count(self) -> int:
-        """How many turns have ended."""
-        return self._turns.count
-
-    @property
-    def usage(self) -> TurnUsage:
-        """Tokens of all turns."""
-        return self._turns.usage
-
-    @property
-    def cost_usd(self) -> float:
-        """Costs of all turns."""
-        return self._turns.cost_usd
+    def exit(self) -> Exit:
+        """How its process ended; both None while it has not."""
+        return self._exit
 
     @property
     def idle_since(self) -> float:
@@ -162,6 +168,24 @@ class Session:
     def is_idle(self) -> bool:
         """Whether nothing is running, waiting or asked."""
         return self.state is SessionState.IDLE and not self._turns.waiting and not self._desk.is_waiting
+
+    def record(self) -> SessionRecord:
+        """What is written down of it now."""
+        return SessionRecord(
+            session_id=self.id,
+            provider=self.provider,
+            provider_session_id=self.provider_session_id,
+            pid=self.pid,
+            state=self.state.value,
+            working_dir=self.config.working_dir,
+            model=self._timeline.known.model,
+            created_at=self.created_at,
+            last_used_at=self.last_used_at,
+            turns=self._turns.count,
+            cost_usd=round(self._turns.cost_usd, 9),
+            usage=self._turns.usage,
+            reason=self._reason,
+        )
 
     @property
     def _is_ending(self) -> bool:
@@ -175,14 +199,19 @@ class Session:
         """
         try:
             with self._starting:
+                self._keys.load(await self._ledger.keyed_turns(self.id))
+                self._ledger.note_session(self.record())
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork)
                 if resume is not None:
                     self._link.conversation, self._link.precious = self.provider_session_id, True
                 self._machine.fire(SessionTrigger.READY)
+                self._ledger.note_session(self.record())
                 return
             raise AdapterError(ErrorKind.INTERRUPTED, "The session was stopped while it started.", session_id=self.id)
         except BaseException:
             self._machine.fire(SessionTrigger.END)
+            self._reason = "crashed"
+            self._ledger.note_session(self.record())
             self.ended.set()
             raise
 
@@ -194,20 +223,36 @@ class Session:
             self._link.pump()
             self._tasks.start_soon(self._turns.run)
 
-    def submit(self, content: Any) -> tuple[Turn, int]:
-        """Accept a message; its turn begins once it is `released`. Gives the turn and the number of turns ahead of it.
+    def submit(self, content: Any, key: str | None = None) -> Accepted:
+        """Accept a message. Its turn begins when the parent knows of it (`Accepted.release`).
+
+        Args:
+            content: text or content blocks.
+            key: the parent's idempotency key: a message that was accepted under it is not accepted again.
 
         Raises:
-            AdapterError: `busy` where too many wait, `session_not_found` where the session is ending.
+            AdapterError: `busy` where too many wait, `session_not_found` where the session is ending,
+                `invalid_params` where the key was used for another message.
         """
         self._require_live()
+        content_digest = digest(content) if key is not None else None
+        if (
+            key is not None
+            and content_digest is not None
+            and (turn_id := self._keys.find(key, content_digest)) is not None
+        ):
+            return Accepted(turn_id, 0, repeated=True, release=lambda: None)
         ahead = self._turns.ahead
         if ahead > self._limits.max_queue:
             hint = "Wait for a turn_completed, or raise max_queue."
             text = f"{self._turns.waiting} messages wait already."
             raise AdapterError(ErrorKind.BUSY, text, hint=hint, session_id=self.id)
         self.last_used_at = time.time()
-        return self._turns.add(content), ahead
+        turn = self._turns.add(content)
+        if key is not None and content_digest is not None:
+            self._keys.remember(KeyedTurn(key, content_digest, turn.id))
+        self._ledger.note_turn(TurnEntry(turn.id, self.id, "accepted", key, content_digest))
+        return Accepted(turn.id, ahead, repeated=False, release=turn.released.set)
 
     async def interrupt(self) -> bool:
         """End the running turn and keep the session; False where none runs. Returns when the turn has ended.
@@ -277,6 +322,8 @@ class Session:
         tail = last_lines(self._link.last_exit.stderr_tail)
         last = SessionEnded(reason=reason, exit_code=self._exit.code, signal=self._exit.signal, stderr_tail=tail)
         self._timeline.close(last)
+        self._reason = reason
+        self._ledger.note_session(self.record())
         self.ended.set()
 
     # What the CLI says
@@ -329,6 +376,10 @@ class Session:
     def _activity(self) -> Activity:
         waiting = self._desk.is_waiting or self._held_back
         return Activity(waiting, self._compacting, self._timeline.running_tools)
+
+    def _save(self) -> None:
+        self.last_used_at = time.time()
+        self._ledger.note_session(self.record())
 
     def _warn(self, message: str) -> None:
         self._timeline.add_own(Notice(level="warning", message=message))

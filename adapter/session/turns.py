@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from adapter.session.endings import completed_event, crashed_turn, failed_turn
+from adapter.session.record import TurnEntry, TurnOutcome
 from adapter.session.turn import Turn
 from adapter.session.turnqueue import TurnQueue
 from protocol import signals
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
 
     from adapter.providers.base import ProviderAdapter, SessionConfig
     from adapter.session.enforcer import Enforcer
+    from adapter.session.ledger import Ledger
     from adapter.session.link import ProcessLink
     from adapter.session.timeline import Timeline
 
 log = logging.getLogger(__name__)
+
+_OUTCOMES: dict[str, TurnOutcome] = {"error": "failed", "interrupted": "interrupted"}
 
 INTERRUPTED = signals.TurnEnded(stop_reason="interrupted")
 
@@ -46,6 +50,8 @@ class Turns:
         enforcer: watches each turn.
         config: the session's config, as it is when a process has to be started.
         crash: ends the session when no process can be had for it any more.
+        ledger: where outcomes are written down.
+        completed: called when a turn has ended.
         tasks: where turns of the agent's own are watched.
     """
 
@@ -60,6 +66,8 @@ class Turns:
         enforcer: Enforcer,
         config: Callable[[], SessionConfig],
         crash: Callable[[AdapterError], Awaitable[None]],
+        ledger: Ledger,
+        completed: Callable[[], None],
         tasks: TaskGroup,
     ) -> None:
         self._session_id = session_id
@@ -70,6 +78,8 @@ class Turns:
         self._enforcer = enforcer
         self._config = config
         self._crash = crash
+        self._ledger = ledger
+        self._completed = completed
         self._tasks = tasks
         self._queue = TurnQueue()
         self.preparation = anyio.Lock()
@@ -134,6 +144,8 @@ class Turns:
         if self.open is None and self.current is None:
             self.idle_since = anyio.current_time()
             self._machine.fire(SessionTrigger.REST)
+        self._note(turn, _OUTCOMES.get(event.stop_reason, "completed"))
+        self._completed()
         turn.done.set()
 
     # What the CLI says of turns
@@ -166,6 +178,8 @@ class Turns:
         try:
             with turn.preparing:
                 await self._prepare()
+                self._note(turn, "delivered")
+                await self._ledger.flush()
                 turn.fire(TurnTrigger.DELIVER)
             if turn.is_delivered:
                 self._link.conversation = self._timeline.known.provider_session_id
@@ -198,6 +212,10 @@ class Turns:
         turn.fire(TurnTrigger.BEGIN)
         self._timeline.enter(turn)
         self._timeline.add_own(TurnStarted(origin=turn.origin))
+
+    def _note(self, turn: Turn, outcome: TurnOutcome) -> None:
+        if turn.origin == "message":
+            self._ledger.note_turn(TurnEntry(turn.id, self._session_id, outcome))
 
     @property
     def _is_ending(self) -> bool:
