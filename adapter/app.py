@@ -16,6 +16,7 @@ import anyio
 
 from adapter.config import state_folder
 from adapter.faces.native import NativeFace
+from adapter.guard import GuardedTasks
 from adapter.process.host import ProcessHost
 from adapter.process.identity import new_daemon_id
 from adapter.providers.claude import ClaudeAdapter
@@ -54,12 +55,15 @@ async def serve(settings: Settings, stdio: Stdio) -> None:
         tasks.start_soon(outbox.run)
         tasks.start_soon(_wait_for_signals, over)
         tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
-        tasks.start_soon(ledger.run)
-        tasks.start_soon(host.open)
-        tasks.start_soon(registry.reap_idle)
-        tasks.start_soon(providers.warn_of_unavailable)
+        services = GuardedTasks(tasks, "the daemon")
+        services.start_soon(ledger.run)
+        services.start_soon(host.open)
+        services.start_soon(registry.reap_idle)
+        looking = anyio.CancelScope()
+        services.start_soon(_look_at_providers, providers, looking)
         async with anyio.create_task_group() as calls:
             await _read_until(over, face, calls)
+            looking.cancel()
             await finish(registry, face, host, ledger, outbox, settings)
             calls.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
@@ -94,6 +98,11 @@ async def _read_until(over: anyio.Event, face: NativeFace, calls: TaskGroup) -> 
         await face.run(calls)
         log.info("end of input")
     over.set()
+
+
+async def _look_at_providers(providers: ProviderManager, scope: anyio.CancelScope) -> None:
+    with scope:
+        await providers.warn_of_unavailable()
 
 
 async def _wait_for_signals(over: anyio.Event) -> None:

@@ -15,7 +15,7 @@ from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
 from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth
-from adapter.providers.claude_command import build_arguments, remove_file, write_mcp_file
+from adapter.providers.claude_command import ROOT_HINT, build_arguments, remove_file, write_mcp_file
 from adapter.providers.claude_process import PROVIDER, ClaudeProcess
 from protocol.errors import AdapterError, ErrorKind
 from protocol.wire.claude import RUNTIME_MODES
@@ -129,9 +129,8 @@ class ClaudeAdapter(ProviderAdapter):
         except ProviderError as error:
             if runtime_mode != "full_access" or error.kind is not ErrorKind.UNSUPPORTED:
                 raise
-            hint = "The CLI refuses it as root: run the daemon as another user, or choose another runtime_mode."
             raise ProviderError(
-                PROVIDER, ErrorKind.UNSUPPORTED, error.message, hint=hint, option="runtime_mode"
+                PROVIDER, ErrorKind.UNSUPPORTED, error.message, hint=ROOT_HINT, option="runtime_mode"
             ) from error
 
     async def stop_session(self, session_id: str, *, turn_running: bool, fast: bool = False) -> Exit:

@@ -29,6 +29,15 @@ BASE_ARGUMENTS = (
 )
 
 
+SANDBOX = "IS_SANDBOX"
+"""With this variable at `1` the CLI lets root skip permissions (measured with claude 2.1.197 and 2.1.329)."""
+
+ROOT_HINT = (
+    f"The CLI refuses it as root: run the daemon as another user, choose another runtime_mode, or, where this machine is a "
+    f"throw-away sandbox, start the session with {SANDBOX}=1 in config.env."
+)
+
+
 def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | None) -> list[str]:
     """The command line after the program.
 
@@ -45,8 +54,8 @@ def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | No
         arguments.append("--fork-session")
     if launch.resume is None or launch.fork:
         arguments += ["--session-id", provider_session_id]
-    if os.geteuid() != 0:
-        # Lets `set_runtime_mode` go to full_access later; as root the CLI refuses to start with it.
+    if may_skip_permissions(config):
+        # Lets `set_runtime_mode` go to full_access later; where the CLI refuses that, it would not even start.
         arguments.append("--allow-dangerously-skip-permissions")
     for flag, value in _options(config).items():
         if value is not None:
@@ -56,6 +65,11 @@ def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | No
     if mcp_file is not None:
         arguments += ["--mcp-config", mcp_file]
     return arguments + config.extra_args
+
+
+def may_skip_permissions(config: SessionConfig) -> bool:
+    """Whether the CLI will run with `full_access`: as root only where it is told that the machine is a sandbox."""
+    return os.geteuid() != 0 or {**os.environ, **config.env}.get(SANDBOX) == "1"
 
 
 def _options(config: SessionConfig) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import anyio
 
 from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
-from adapter.providers.claude_command import handshake_fields
+from adapter.providers.claude_command import ROOT_HINT, handshake_fields
 from protocol.codecs.claude import ClaudeCodec
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import Notice, SessionStarted
@@ -125,12 +125,12 @@ class ClaudeProcess:
         )
         how = f"signal {exited.signal}" if exited.signal else f"exit code {exited.exit_code}"
         if said and _ROOT_REFUSAL in said:
-            hint = "Run the daemon as another user, or choose another runtime_mode."
             return ProviderError(
                 PROVIDER,
                 ErrorKind.UNSUPPORTED,
                 "The CLI refuses full_access when it runs as root.",
-                hint=hint,
+                hint=ROOT_HINT,
+                option="runtime_mode",
                 stderr_tail=said,
             )
         text = f"The CLI ended before its handshake ({how}): {said or 'it gave no reason'}"

@@ -25,14 +25,16 @@ MAX_OUTPUT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the CLI said. `code` is None where it had to be ended, or ended by a signal."""
+    """What the CLI said. `code` is None where a signal ended it: its own, or ours when it took too long."""
 
     output: str
     code: int | None
     stderr: str
+    timed_out: bool
 
     def __str__(self) -> str:
-        how = f"did not end within {PROBE_S:g} s" if self.code is None else f"ended with exit code {self.code}"
+        ended = "was ended by a signal" if self.code is None else f"ended with exit code {self.code}"
+        how = f"did not end within {PROBE_S:g} s" if self.timed_out else ended
         return f"{how}, said {self.output[:200]!r} and {self.stderr[-500:]!r} on stderr"
 
 
@@ -54,7 +56,7 @@ async def ask(host: ProcessHost, command: Sequence[str]) -> Answer:
         with anyio.CancelScope(shield=True):
             ended = await host.stop(_Target(child), limits=StopLimits.fast())
             await host.bury(child)
-    return Answer(output, None if scope.cancelled_caught else ended.code, child.stderr_tail)
+    return Answer(output, ended.code, child.stderr_tail, scope.cancelled_caught)
 
 
 class _Target:

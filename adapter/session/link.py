@@ -19,8 +19,7 @@ from protocol.signals import ProcessExited, ProviderEvent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from anyio.abc import TaskGroup
-
+    from adapter.guard import GuardedTasks
     from protocol.events import SessionStarted
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class ProcessLink:
         self,
         session_id: str,
         adapter: ProviderAdapter,
-        tasks: TaskGroup,
+        tasks: GuardedTasks,
         receive: Callable[[list[ProviderEvent]], Awaitable[None]],
     ) -> None:
         self._session_id = session_id
@@ -120,9 +119,11 @@ class ProcessLink:
             await self._over.wait()
 
     async def _pump(self, stream: ProviderStream, over: anyio.Event) -> None:
-        async for batch in stream:
-            if batch and isinstance(batch[-1], ProcessExited):
-                self.last_exit = batch[-1]
-                self._stream = None
-            await self._receive(batch)
-        over.set()
+        try:
+            async for batch in stream:
+                if batch and isinstance(batch[-1], ProcessExited):
+                    self.last_exit = batch[-1]
+                    self._stream = None
+                await self._receive(batch)
+        finally:
+            over.set()

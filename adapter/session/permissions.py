@@ -21,8 +21,7 @@ from protocol.permissions import (
 )
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
+    from adapter.guard import GuardedTasks
     from protocol.signals import PermissionAsked
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class PermissionDesk:
         sink: Sink,
         *,
         timeout: float,
-        tasks: TaskGroup,
+        tasks: GuardedTasks,
         decide: Decide,
         resolved: Callable[[PermissionResolved], None],
         changed: Callable[[], None],

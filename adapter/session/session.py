@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from adapter.guard import GuardedTasks
 from adapter.process.child import Exit, last_lines
 from adapter.session.endings import failed_turn
 from adapter.session.enforcer import Enforcer
-from adapter.session.idempotency import IdempotencyKeys, digest
+from adapter.session.intake import Intake
 from adapter.session.link import ProcessLink
 from adapter.session.permissions import PermissionDesk
-from adapter.session.record import KeyedTurn, SessionRecord, TurnEntry
+from adapter.session.record import SessionRecord
 from adapter.session.timeline import Timeline
 from adapter.session.turns import INTERRUPTED, Turns
 from adapter.session.watchdog import Activity, Watchdog
@@ -35,23 +35,13 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from adapter.providers.base import ProviderAdapter, SessionConfig
+    from adapter.session.intake import Accepted
     from adapter.session.ledger import Ledger
     from adapter.session.limits import SessionLimits
     from adapter.session.sink import Sink
     from protocol.permissions import Decision
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A message that was accepted. `ahead` counts the turns before it; `repeated`: it had been accepted already."""
-
-    turn_id: str
-    ahead: int
-    repeated: bool
-    release: Callable[[], None]
-    """To be called when the parent has been told: the turn may begin."""
 
 
 class Session:
@@ -87,8 +77,7 @@ class Session:
         self._sink = sink
         self._limits = limits
         self._ledger = ledger
-        self._tasks = tasks
-        self._keys = IdempotencyKeys()
+        self._tasks = GuardedTasks(tasks, f"session {session_id}", self._on_defect)
         self._reason: EndReason | None = None
         self._machine = session_machine()
         self._starting = anyio.CancelScope()
@@ -99,7 +88,7 @@ class Session:
         self._hold = anyio.CancelScope()
         """Around the wait for a slow parent; cancelled when the CLI has to be listened to all the same."""
         self._timeline = Timeline(session_id, sink)
-        self._link = ProcessLink(session_id, adapter, tasks, self._receive)
+        self._link = ProcessLink(session_id, adapter, self._tasks, self._receive)
         self._watchdog = Watchdog(limits.silence, self._activity, anyio.current_time)
         self._enforcer = Enforcer(
             session_id, adapter, self._link, self._watchdog, grace=limits.interrupt_grace, warn=self._warn
@@ -115,13 +104,14 @@ class Session:
             crash=self._crash,
             ledger=ledger,
             completed=self._save,
-            tasks=tasks,
+            tasks=self._tasks,
         )
+        self._intake = Intake(session_id, self._turns, ledger, max_queue=limits.max_queue)
         self._desk = PermissionDesk(
             session_id,
             sink,
             timeout=limits.permission_timeout,
-            tasks=tasks,
+            tasks=self._tasks,
             decide=self._decide,
             resolved=self._timeline.add_own,
             changed=self._watchdog.touch,
@@ -199,7 +189,7 @@ class Session:
         """
         try:
             with self._starting:
-                self._keys.load(await self._ledger.keyed_turns(self.id))
+                await self._intake.open()
                 self._ledger.note_session(self.record())
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork)
                 if resume is not None:
@@ -235,24 +225,8 @@ class Session:
                 `invalid_params` where the key was used for another message.
         """
         self._require_live()
-        content_digest = digest(content) if key is not None else None
-        if (
-            key is not None
-            and content_digest is not None
-            and (turn_id := self._keys.find(key, content_digest)) is not None
-        ):
-            return Accepted(turn_id, 0, repeated=True, release=lambda: None)
-        ahead = self._turns.ahead
-        if ahead > self._limits.max_queue:
-            hint = "Wait for a turn_completed, or raise max_queue."
-            text = f"{self._turns.waiting} messages wait already."
-            raise AdapterError(ErrorKind.BUSY, text, hint=hint, session_id=self.id)
         self.last_used_at = time.time()
-        turn = self._turns.add(content)
-        if key is not None and content_digest is not None:
-            self._keys.remember(KeyedTurn(key, content_digest, turn.id))
-        self._ledger.note_turn(TurnEntry(turn.id, self.id, "accepted", key, content_digest))
-        return Accepted(turn.id, ahead, repeated=False, release=turn.released.set)
+        return self._intake.accept(content, key)
 
     async def interrupt(self) -> bool:
         """End the running turn and keep the session; False where none runs. Returns when the turn has ended.
@@ -305,6 +279,10 @@ class Session:
             self._machine.fire(SessionTrigger.STOP)
             with anyio.CancelScope(shield=True):
                 await self._shut_down("crashed", failed_turn(error))
+
+    async def _on_defect(self, error: Exception) -> None:
+        """One of its tasks failed in a way that nobody foresaw: this session ends, the others go on."""
+        await self._crash(AdapterError(ErrorKind.PROTOCOL_ERROR, f"An internal error: {type(error).__name__}."))
 
     async def _shut_down(self, reason: EndReason, turns_end: signals.TurnEnded, *, fast: bool = False) -> None:
         """The end: of its turns by `turns_end`, of its process, of its events."""

@@ -23,8 +23,7 @@ from protocol.lifecycle import Machine, SessionState, SessionTrigger, TurnTrigge
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from anyio.abc import TaskGroup
-
+    from adapter.guard import GuardedTasks
     from adapter.providers.base import ProviderAdapter, SessionConfig
     from adapter.session.enforcer import Enforcer
     from adapter.session.ledger import Ledger
@@ -68,7 +67,7 @@ class Turns:
         crash: Callable[[AdapterError], Awaitable[None]],
         ledger: Ledger,
         completed: Callable[[], None],
-        tasks: TaskGroup,
+        tasks: GuardedTasks,
     ) -> None:
         self._session_id = session_id
         self._adapter = adapter

@@ -13,6 +13,7 @@ here knows) pile up in `control.take_replies`. One codec per CLI process. No clo
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import ValidationError
@@ -177,7 +178,7 @@ class ClaudeCodec:
         if not others:
             return
         if line.get("isReplay"):
-            out.append(Notice(level="info", message=_text_of(others)))
+            out.append(Notice(level="info", message=_without_tags(_text_of(others))))
         else:
             out.append(Message(role="user", content=others, parent_tool_call_id=line.get("parent_tool_use_id")))
 
@@ -275,6 +276,11 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [block if isinstance(block, dict) else {"type": "text", "text": str(block)} for block in content]
+
+
+def _without_tags(text: str) -> str:
+    """`<local-command-stdout>Set model to X</local-command-stdout>` without its wrapping."""
+    return re.sub(r"</?local-command-\w+>", "", text).strip()
 
 
 def _text_of(blocks: list[dict[str, Any]]) -> str:
