@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 after an orderly end, 1 where a subcommand found something wrong, 2 for a command line or a setting that cannot
     be used.
     """
+    _end_quietly_on_signals()
+
     from adapter import config, log
 
     try:
@@ -30,6 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command == "serve":
         return _serve(settings)
     return _run(command, settings, as_json=as_json)
+
+
+def _end_quietly_on_signals() -> None:
+    """A signal while we still start, with nothing running, is an orderly end as well. `app.serve` takes over later."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _serve(settings: Settings) -> int:

@@ -13,12 +13,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonrpcserver import Error, InvalidParams, Success
+from jsonrpcserver import Error, Success
 from jsonrpcserver.async_main import dispatch_to_serializable
 from pydantic import BaseModel, ValidationError
 
 from adapter.peer import Call
-from protocol.errors import INTERNAL_ERROR, AdapterError, ErrorKind
+from protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, AdapterError, ErrorKind
 from protocol.jsonrpc import Request, error_response
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def _bind(name: str, model: type[BaseModel], handler: Handler) -> Callable[..., 
         try:
             valid = model.model_validate(params)
         except ValidationError as error:
-            return InvalidParams(_describe(error))
+            about = _describe(error, params)
+            first = about["errors"][0]
+            return Error(INVALID_PARAMS, f"Invalid params: {first['path']}: {first['message']}", about)
         try:
             with call.scope:
                 result = await handler(call, valid)
@@ -100,7 +102,25 @@ def _bind(name: str, model: type[BaseModel], handler: Handler) -> Callable[..., 
     return method
 
 
-def _describe(error: ValidationError) -> dict[str, Any]:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    errors = [{"path": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in found]
-    return {"kind": ErrorKind.INVALID_PARAMS.value, "errors": errors}
+def _describe(error: ValidationError, params: dict[str, Any]) -> dict[str, Any]:
+    errors: dict[tuple[str, str], dict[str, str]] = {}
+    for found in error.errors(include_url=False, include_context=False, include_input=False):
+        path, message = _path(found["loc"], params), found["msg"].removeprefix("Value error, ")
+        errors[path, message] = {"path": path, "message": message}
+    return {"kind": ErrorKind.INVALID_PARAMS.value, "errors": list(errors.values())}
+
+
+def _path(places: tuple[int | str, ...], value: Any) -> str:
+    """Where in the params an error lies: `config.allowed_dirs.0`. The model's own names for branches of a union, which
+    no parent has written, are left out."""
+    path: list[str] = []
+    for at, place in enumerate(places):
+        is_last = at == len(places) - 1
+        if isinstance(value, dict) and (place in value or is_last):
+            value = value.get(place)
+        elif isinstance(value, list) and isinstance(place, int) and place < len(value):
+            value = value[place]
+        else:
+            continue
+        path.append(str(place))
+    return ".".join(path)

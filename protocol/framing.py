@@ -146,8 +146,7 @@ class HeaderFramer:
         length = _content_length(bytes(self._buffer[:end]))
         if length is None:
             frames.append(Unframed("a header block without a valid Content-Length"))
-            del self._buffer[:1]
-            self._resynchronise()
+            self._skip_block(end + length_of_end)
             return bool(self._buffer)
         del self._buffer[: end + length_of_end]
         if length > self._limit:
@@ -166,6 +165,11 @@ class HeaderFramer:
         del self._buffer[:length]
         self._body = None
         return True
+
+    def _skip_block(self, size: int) -> None:
+        """Drop a bad header block, or less of it where another begins inside."""
+        found = bytes(self._buffer[1:size]).lower().find(b"content-length:")
+        del self._buffer[: found + 1 if found >= 0 else size]
 
     def _resynchronise(self) -> None:
         """Drop bytes up to what may be the next header block, so that one bad message costs no other."""

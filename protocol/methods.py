@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, StringConstraints, Tag, field_validator
 
 from protocol.errors import ErrorKind
 from protocol.lifecycle import SessionState
@@ -188,7 +188,10 @@ class SendMessageParams(Params):
     """Give the session a message; its turn runs when those before it are done."""
 
     session_id: SessionId
-    message: str | list[ContentBlock]
+    message: Annotated[
+        Annotated[str, Tag("text")] | Annotated[list[ContentBlock], Tag("blocks")],
+        Discriminator(lambda message: "text" if isinstance(message, str) else "blocks"),
+    ]
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="The same key with the same message is the same turn, however often it is sent."
     )

@@ -98,6 +98,8 @@ class ToolAfterlife:
         if isinstance(event, ToolCallOutput) and event.tool_call_id in self._closed:
             self._closed.discard(event.tool_call_id)
             return ToolCallProgress(tool_call_id=event.tool_call_id, content=event.content)
+        if isinstance(event, ToolCallStarted):
+            self._closed.discard(event.tool_call_id)  # an id used again means a new call
         return event
 
 

@@ -69,7 +69,8 @@ class Enforcer:
                 await self.end(turn)
 
     async def end(self, turn: Turn) -> None:
-        """Have a turn ended: by the CLI itself, else by ending the CLI. Returns when it has ended."""
+        """Have a turn ended: by the CLI itself, else by ending the CLI. Returns when it has ended, or is certain not to
+        reach the CLI."""
         if not turn.cut:
             turn.cut = True
             turn.preparing.cancel()
@@ -79,7 +80,9 @@ class Enforcer:
                 if not turn.done.is_set() and self._link.is_up:
                     self._warn(REFUSES_TO_END)
                     await self._link.stop(turn_running=False)
-        await turn.done.wait()
+        # A message whose answer is still to go out has not begun, and in a batch that answer waits for this one.
+        if turn.is_delivered or turn.released.is_set():
+            await turn.done.wait()
 
     async def _ask(self, turn: Turn) -> None:
         try:

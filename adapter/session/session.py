@@ -75,7 +75,6 @@ class Session:
         self.ended = anyio.Event()
         self._adapter = adapter
         self._sink = sink
-        self._limits = limits
         self._ledger = ledger
         self._tasks = GuardedTasks(tasks, f"session {session_id}", self._on_defect)
         self._reason: EndReason | None = None

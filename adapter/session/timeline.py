@@ -57,8 +57,10 @@ class Timeline:
 
     def add(self, event: Event) -> None:
         """An event of the provider: the record may put others before it. Goes out with the next `flush`."""
-        if self._turn is None and isinstance(event, ToolCallOutput):
-            event = self._afterlife.translate(event)
+        event = self._afterlife.translate(event)
+        if isinstance(event, ToolCallOutput):
+            # A call that began between two turns may end within one.
+            self._between.open_tools.pop(event.tool_call_id, None)
         self._record.watch(event, self._out)
 
     def add_own(self, event: Event) -> None:

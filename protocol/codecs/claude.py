@@ -210,7 +210,8 @@ class ClaudeCodec:
             return
         if asked.tool_call_id != asked.request_id:
             # A subagent's question can come before the line that tells of its tool call.
-            self._start_tool(asked.tool_call_id, asked.tool_name, None, out)
+            agent = self.system.agent_call(line["request"].get("agent_id"))
+            self._start_tool(asked.tool_call_id, asked.tool_name, agent, out)
         out.append(asked)
 
     def _read_control_response(self, line: dict[str, Any], out: Out) -> None:

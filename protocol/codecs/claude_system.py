@@ -24,6 +24,7 @@ class SystemReader:
     def __init__(self) -> None:
         self.known: dict[str, Any] = {}
         """The fields of `session_started` that are known, under our names."""
+        self._agents: dict[str, str] = {}
         self._readers: dict[str, Callable[[dict[str, Any], Out], None]] = {
             "init": self._read_init,
             "status": self._read_status,
@@ -31,7 +32,7 @@ class SystemReader:
             "compact_boundary": _read_compact_boundary,
             "model_fallback": self._read_model_fallback,
             "permission_denied": _read_permission_denied,
-            "task_started": _read_task_progress,
+            "task_started": self._read_task_started,
             "task_progress": _read_task_progress,
             "task_notification": _read_task_notification,
             "background_tasks_changed": _read_background_tasks,
@@ -56,6 +57,10 @@ class SystemReader:
         subtype = line["subtype"]
         if subtype not in SILENT_SUBTYPES:
             self._readers[subtype](line, out)
+
+    def agent_call(self, agent_id: Any) -> str | None:
+        """The tool call that started an agent, where the CLI has told: an agent's id is its task's (claude 2.1.x)."""
+        return self._agents.get(agent_id) if isinstance(agent_id, str) else None
 
     def learn(self, fields: dict[str, Any], out: Out) -> None:
         """Remember these fields; tell those that are new or changed."""
@@ -91,6 +96,12 @@ class SystemReader:
                         level="warning", message=f"Compaction failed: {line.get('compact_error') or 'no reason given'}"
                     )
                 )
+
+    def _read_task_started(self, line: dict[str, Any], out: Out) -> None:
+        task, call = line.get("task_id"), line.get("tool_use_id")
+        if isinstance(task, str) and isinstance(call, str):
+            self._agents[task] = call
+        _read_task_progress(line, out)
 
     def _read_model_fallback(self, line: dict[str, Any], out: Out) -> None:
         out.append(Notice(level="warning", message=line["content"]))
