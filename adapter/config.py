@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -144,12 +143,14 @@ def _read_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
     path = chosen or default_file()
     try:
         with path.open("rb") as stream:
+            import tomllib  # 12 ms that most starts can do without: few have a settings file
+
             return tomllib.load(stream), str(path)
     except FileNotFoundError:
         if chosen is not None:
             raise ConfigError(f"{path}: no such settings file") from None
         return {}, str(path)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from None
 
 

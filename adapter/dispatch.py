@@ -13,17 +13,28 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonrpcserver import Error, Success
-from jsonrpcserver.async_main import dispatch_to_serializable
 from pydantic import BaseModel, ValidationError
 
 from adapter.peer import Call
+from adapter.standin import stand_in
 from protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, AdapterError, ErrorKind
 from protocol.jsonrpc import Request, error_response
 
 if TYPE_CHECKING:
     from jsonrpcserver.methods import Methods
     from jsonrpcserver.result import Result
+
+
+
+class _NoValidator:
+    """In the place of jsonschema's: the library makes one when it is imported, and we hand it none to call."""
+
+    check_schema = validate = __init__ = lambda *_: None
+
+
+with stand_in("jsonschema.validators", validator_for=lambda _: _NoValidator):
+    from jsonrpcserver import Error, Success
+    from jsonrpcserver.async_main import dispatch_to_serializable
 
 log = logging.getLogger(__name__)
 

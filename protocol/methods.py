@@ -25,13 +25,13 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 class Params(BaseModel):
     """Params are objects; an unknown member is an error, so that a misspelt option is never silently ignored."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class Result(BaseModel):
     """What a method answers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class NoParams(Params):
