@@ -26,7 +26,7 @@ export PIP_USER := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint type imports unit integration e2e real-cli format lock clean
+.PHONY: help run test lint type imports unit integration e2e faults real-cli format lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile
@@ -55,6 +55,9 @@ integration: $(VENV)/dev.stamp ## the tests with real processes and the mock CLI
 
 e2e: real-cli ## the tests with the real CLI, against a model server on this machine
 	$(BIN)/python -m pytest tests/e2e
+
+faults: real-cli ## the whole fault matrix, printed and written to docs/faults.md (half an hour)
+	$(BIN)/python -m tests.faults --write docs/faults.md
 
 real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS)

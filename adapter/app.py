@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LAST_WORDS_S = 2.0
-"""How long the parent may take to read the last events once everything has ended: it may be gone, or asleep."""
+"""How long the parent may take to read the last events once everything has ended, as long as it reads."""
+
+NOT_READING_S = 0.4
+"""A parent that takes nothing for so long is gone or asleep; with the stop ladder before it, nothing of ours is left
+after two seconds."""
 
 CALLS_END_S = 3.0
 """How long calls in flight may take to answer once the sessions have ended: `echo REQUEST | agent-adapter` gets
@@ -75,15 +79,37 @@ async def finish(
     """End all sessions, answer what was asked, leave nothing running, let the parent read the last words. Bounded
     in every step."""
     with anyio.CancelScope(shield=True):
-        with anyio.move_on_after(settings.shutdown_timeout) as scope:
-            await registry.stop_all("shutdown")
-        if scope.cancelled_caught:
-            log.warning("sessions did not end within %g s", settings.shutdown_timeout)
-            await registry.stop_all("shutdown", fast=True)
+        await _stop_sessions(registry, settings.shutdown_timeout)
         await face.close(CALLS_END_S)
-        await host.close()
-        await ledger.close()
-        await outbox.flush(LAST_WORDS_S)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_say_last_words, outbox)
+            await host.close()
+            await ledger.close()
+
+
+async def _say_last_words(outbox: Outbox) -> None:
+    with anyio.move_on_after(LAST_WORDS_S):
+        before = None
+        while outbox.size and outbox.size != before:
+            before = outbox.size
+            await outbox.flush(NOT_READING_S)
+
+
+async def _stop_sessions(registry: Registry, patience: float) -> None:
+    """The orderly way goes on when patience is over, because nothing may cut it short: it is hurried."""
+    async with anyio.create_task_group() as tasks:
+        stopped = anyio.Event()
+
+        async def stop_in_order() -> None:
+            await registry.stop_all("shutdown")
+            stopped.set()
+
+        tasks.start_soon(stop_in_order)
+        with anyio.move_on_after(patience):
+            await stopped.wait()
+        if not stopped.is_set():
+            log.warning("sessions did not end within %g s", patience)
+            await registry.stop_all("shutdown", fast=True)
 
 
 async def _read_until(over: anyio.Event, face: NativeFace, calls: TaskGroup) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from jsonrpcserver.result import Result
 
 
-
 class _NoValidator:
     """In the place of jsonschema's: the library makes one when it is imported, and we hand it none to call."""
 

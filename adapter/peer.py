@@ -156,7 +156,8 @@ class Peer:
         if isinstance(message, Response):
             self._settle(message)
         elif isinstance(message, Malformed):
-            self.send(message.answer())
+            if (answer := message.answer()) is not None:
+                self.send(answer)
         elif isinstance(message, Batch):
             self._start(self._answer_batch, message)
         elif len(self._calls) >= MAX_IN_FLIGHT:
@@ -220,7 +221,7 @@ class Peer:
                 if isinstance(item, Response):
                     self._settle(item)
                 elif isinstance(item, Malformed):
-                    replies.append(item.answer())
+                    replies += filter(None, [item.answer()])
                 elif len(self._calls) >= MAX_IN_FLIGHT:
                     self._refuse(item, replies.append)
                 else:
@@ -243,5 +244,7 @@ class _Pending:
         self.response: Response | None = None
 
     def settle(self, response: Response) -> None:
-        self.response = response
-        self.settled.set()
+        """Only the first answer counts, also where a second comes before the first was looked at."""
+        if self.response is None:
+            self.response = response
+            self.settled.set()

@@ -251,6 +251,6 @@ class Turn:
         fields.update(player.filled(self.options.get("result", {}), f"{self.where}.result"))
         line = self.session.result(fields, (self.spent_in, self.spent_out), self.started)
         player.emit(line, b"" if self.options.get("no_newline_at_end") else None)
-        if isinstance(uuid, str):
+        if isinstance(uuid, str) and not self.options.get("no_newline_at_end"):
             player.lifecycle(uuid, "completed")
         self.state("idle")

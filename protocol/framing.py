@@ -8,6 +8,7 @@ never raises.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,12 @@ MAX_CLI_LINE = 64 * 1024 * 1024
 
 MAX_HEADER_BLOCK = 8 * 1024
 """Real header blocks are under 100 bytes; more than this without an end is not a header block."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PREAMBLE = re.compile(rb"\A(?:[ \t\r\n]|\xef\xbb\xbf)+")
+"""What a parent may send before its first message: some runtimes begin every UTF-8 stream with a byte order mark."""
+
+_END_OF_HEADERS = re.compile(rb"\r\n\r\n|\n\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +146,14 @@ class HeaderFramer:
     def _read_header(self, frames: list[Frame]) -> bool:
         end, length_of_end = _end_of_headers(self._buffer)
         if end < 0:
-            if len(self._buffer) > MAX_HEADER_BLOCK:
-                frames.append(Unframed(f"no end of the header block within {MAX_HEADER_BLOCK} bytes"))
-                self._resynchronise()
-            return False
+            if len(self._buffer) <= MAX_HEADER_BLOCK:
+                return False
+            _complain(frames, f"no end of the header block within {MAX_HEADER_BLOCK} bytes")
+            self._resynchronise()
+            return True
         length = _content_length(bytes(self._buffer[:end]))
         if length is None:
-            frames.append(Unframed("a header block without a valid Content-Length"))
+            _complain(frames, "a header block without a valid Content-Length")
             self._skip_block(end + length_of_end)
             return bool(self._buffer)
         del self._buffer[: end + length_of_end]
@@ -172,10 +180,11 @@ class HeaderFramer:
         del self._buffer[: found + 1 if found >= 0 else size]
 
     def _resynchronise(self) -> None:
-        """Drop bytes up to what may be the next header block, so that one bad message costs no other."""
-        found = bytes(self._buffer).lower().find(b"content-length:")
-        keep = len(b"content-length:") - 1
-        del self._buffer[: found if found >= 0 else max(0, len(self._buffer) - keep)]
+        """Drop what cannot be a header block, so that one bad message costs no other: up to the latest place where
+        one may begin, or all but the beginning of its name."""
+        name = b"content-length:"
+        found = bytes(self._buffer[: MAX_HEADER_BLOCK + 1]).lower().rfind(name, 1)
+        del self._buffer[: found if found > 0 else MAX_HEADER_BLOCK + 2 - len(name)]
 
 
 class ParentFramer:
@@ -198,7 +207,7 @@ class ParentFramer:
     def feed(self, chunk: bytes) -> list[Frame]:
         """Take in a chunk; return the messages that it completes."""
         if self._chosen is None:
-            self._start = (self._start + chunk).lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf")
+            self._start = _PREAMBLE.sub(b"", self._start + chunk, count=1)
             if not self._choose(final=False):
                 return []
             chunk, self._start = self._start, b""
@@ -220,7 +229,7 @@ class ParentFramer:
         start = self._start[: len(prefix)].lower()
         if start == prefix:
             self._chosen = HeaderFramer(self._limit)
-        elif final or not prefix.startswith(start):
+        elif final or not (prefix.startswith(start) or _BYTE_ORDER_MARK.startswith(start)):
             self._chosen = LineFramer(self._limit)
         return self._chosen is not None
 
@@ -230,11 +239,15 @@ def add_headers(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def _complain(frames: list[Frame], reason: str) -> None:
+    """One complaint for a stretch of garbage: each is answered with an error, and two bytes can be a bad block."""
+    if not (frames and isinstance(frames[-1], Unframed)):
+        frames.append(Unframed(reason))
+
+
 def _end_of_headers(buffer: bytearray) -> tuple[int, int]:
-    ends = [
-        (at, len(mark)) for mark in (b"\r\n\r\n", b"\n\n") if (at := buffer.find(mark, 0, MAX_HEADER_BLOCK + 4)) >= 0
-    ]
-    return min(ends, default=(-1, 0))
+    found = _END_OF_HEADERS.search(buffer, 0, MAX_HEADER_BLOCK + 1)
+    return (-1, 0) if found is None else (found.start(), found.end() - found.start())
 
 
 def _content_length(block: bytes) -> int | None:

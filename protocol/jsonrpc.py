@@ -45,15 +45,21 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Not a message; to be answered with this error and the id, where that could be read (else null)."""
+    """Not a message; to be answered with this error and the id, where that could be read (else null).
+
+    `silent`: a notification that cannot be carried out, which gets no answer all the same.
+    """
 
     id: Id
     code: int
     message: str
     data: dict[str, Any] | None = None
+    silent: bool = False
 
-    def answer(self) -> dict[str, Any]:
-        """The error response to send."""
+    def answer(self) -> dict[str, Any] | None:
+        """The error response to send, if any."""
+        if self.silent:
+            return None
         return error_response(self.id, self.code, self.message, self.data)
 
 
@@ -94,12 +100,10 @@ def _classify(value: Any) -> Request | Notification | Response | Malformed:
     if not isinstance(method, str):
         return Malformed(id, INVALID_REQUEST, 'Invalid Request: "method" must be a string')
     if not isinstance(params, dict | None):
-        if not has_id:
-            return Notification(method, {})
         errors = [{"path": "", "message": "params must be an object"}]
-        return Malformed(
-            id, INVALID_PARAMS, "Invalid params: params must be an object", {"kind": "invalid_params", "errors": errors}
-        )
+        data = {"kind": "invalid_params", "errors": errors}
+        text = "Invalid params: params must be an object"
+        return Malformed(id, INVALID_PARAMS, text, data, silent=not has_id)
     return Request(id, method, params or {}) if has_id else Notification(method, params or {})
 
 
@@ -119,7 +123,7 @@ def result_response(id: Id, result: Any) -> dict[str, Any]:
 
 
 def error_response(id: Id, code: int, message: str, data: Any = None) -> dict[str, Any]:
-    """An error response, as a value to render. `data` defaults to the kind of JSON-RPC's own errors, else is left out."""
+    """An error response, as a value to render. Without `data`, JSON-RPC's own errors get their kind, others none."""
     error: dict[str, Any] = {"code": code, "message": message}
     if data is None and code in JSONRPC_KINDS:
         data = {"kind": JSONRPC_KINDS[code]}

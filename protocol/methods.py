@@ -211,6 +211,9 @@ class SendMessageResult(Result):
     turn_id: str
     queued: int
     repeated: bool = Field(False, description="The message had been accepted before, under its idempotency key.")
+    outcome: Literal["accepted", "delivered", "completed", "interrupted", "failed", "unknown"] = Field(
+        "accepted", description="How far its turn has come. `unknown`: the daemon died with it under way."
+    )
 
 
 class SessionParams(Params):

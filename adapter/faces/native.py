@@ -103,17 +103,18 @@ class NativeFace:
         """Send events, all in one write."""
         self._peer.send_bytes([_PREFIX + _encode(event) + b"}" for event in events], lane=session_id)
 
-    def is_behind(self, session_id: str) -> bool:
-        """Whether the parent has events of this session to read."""
-        return self._outbox.backlog(session_id) > 0
+    @property
+    def share(self) -> int:
+        """A session's share of unsent bytes."""
+        return self._settings.session_backlog
 
-    def is_full(self, session_id: str) -> bool:
-        """Whether the session has its share of unsent bytes."""
-        return self._outbox.backlog(session_id) >= self._settings.session_backlog
+    def backlog(self, session_id: str) -> int:
+        """Bytes that the parent has not read yet."""
+        return self._outbox.backlog(session_id)
 
     async def wait_ready(self, session_id: str) -> None:
         """Wait until the parent has read."""
-        await self._outbox.wait_below(session_id, self._settings.session_backlog)
+        await self._outbox.wait_below(session_id, self.share)
 
     async def ask(self, session_id: str, turn_id: str | None, asked: PermissionAsked) -> Any:
         """Put a question to the parent. See `Sink.ask`."""
@@ -168,7 +169,9 @@ class NativeFace:
         content = message if isinstance(message, str) else [block.model_dump() for block in message]
         accepted = self._registry.get(params.session_id).submit(content, params.idempotency_key)
         call.after_reply.append(accepted.release)
-        return methods.SendMessageResult(turn_id=accepted.turn_id, queued=accepted.ahead, repeated=accepted.repeated)
+        return methods.SendMessageResult(
+            turn_id=accepted.turn_id, queued=accepted.ahead, repeated=accepted.repeated, outcome=accepted.outcome
+        )
 
     async def _interrupt(self, call: Call, params: methods.SessionParams) -> methods.InterruptResult:
         return methods.InterruptResult(interrupted=await self._registry.get(params.session_id).interrupt())

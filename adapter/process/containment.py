@@ -75,19 +75,24 @@ class StopTarget(Protocol):
 class StopLimits:
     """Seconds that each step may take; 0 leaves a polite step out. The reasons are times of claude 2.1.197/2.1.329."""
 
-    interrupt_s: float = 1.5
+    polite_s: float = 1.3
+    """All polite steps together, so that with the kill and the sweep nothing is left after two seconds, whatever the
+    child does. What the CLI may still do then is wait for tools that are dead (1.5 s, 2.1.329) or end background
+    shells (up to 1.7 s), which the sweep does as well; each event is in its transcript 0.05 s after it was sent."""
+
+    interrupt_s: float = 0.7
     """The result of an interrupted turn came after 0.1 to 0.2 s, in the middle of tools as in the middle of text."""
 
-    stdin_close_s: float = 3.0
-    """After an interrupted turn the CLI exits within 0.2 s of the end of stdin, with background shells within 1.7 s."""
+    stdin_close_s: float = 0.5
+    """After an interrupted turn the CLI mostly exits within 0.2 s of the end of stdin."""
 
     idle_close_s: float = 0.3
     """Takes the place of `stdin_close_s` where no turn ran: an idle CLI exits in 0.01 to 0.08 s. One that does not has
-    a background shell and would stay for 5 s (2.1.197) or for good (2.1.329); SIGINT ends both within 1.6 s, so that
-    two seconds suffice for all of it. A slow machine's CLI gets SIGINT on its way out, which does no harm."""
+    a background shell and would stay for 5 s (2.1.197) or for good (2.1.329); SIGINT ends both within 1.6 s.
+    A slow machine's CLI gets SIGINT on its way out, which does no harm."""
 
-    sigint_s: float = 4.0
-    """SIGINT took 0.02 to 1.6 s including the tools; 2 s more where stdout was not read."""
+    sigint_s: float = 1.0
+    """SIGINT took 0.02 to 1.6 s including the tools."""
 
     kill_s: float = 2.0
     """From SIGKILL to the exit that we see: milliseconds, unless the machine swaps."""
@@ -96,9 +101,8 @@ class StopLimits:
 
     @classmethod
     def fast(cls) -> StopLimits:
-        """For the daemon's own end: SIGINT at once, and SIGKILL in time for all to be gone after two seconds. With a
-        tool running the CLI takes 1.1 to 1.5 s of that."""
-        return cls(interrupt_s=0, stdin_close_s=0, idle_close_s=0, sigint_s=1.6, kill_s=0.5, sweep_s=0.8)
+        """For who cannot wait any longer: SIGINT at once, which ends an idle CLI in 0.02 s, then SIGKILL."""
+        return cls(interrupt_s=0, stdin_close_s=0, idle_close_s=0, sigint_s=1.0, kill_s=0.5, sweep_s=0.8)
 
 
 class StopStep(StrEnum):
@@ -207,7 +211,8 @@ class _Ladder:
         self._limits = limits
         self._known: dict[ProcessId, None] = {}
         self._steps: list[StepReport] = []
-        self._current: tuple[anyio.CancelScope, float, _LimitOf] | None = None
+        self._began = anyio.current_time()
+        self._current: tuple[anyio.CancelScope, StopStep, float, _LimitOf] | None = None
 
     async def run(self) -> StopReport:
         if not self._gone():
@@ -234,8 +239,8 @@ class _Ladder:
         }
         self._limits = StopLimits(**shorter)
         if self._current is not None:
-            scope, began, limit_of = self._current
-            scope.deadline = min(scope.deadline, began + limit_of(self._limits))
+            scope, step, began, limit_of = self._current
+            scope.deadline = min(scope.deadline, began + self._limit(step, began, limit_of))
 
     async def _climb(self) -> None:
         target = self._target
@@ -268,15 +273,22 @@ class _Ladder:
         found = await anyio.to_thread.run_sync(descendants, self._target.identity, *self._known)
         self._known.update(dict.fromkeys(found))
 
+    def _limit(self, step: StopStep, began: float, limit_of: _LimitOf) -> float:
+        """Seconds that a step may take from its beginning on."""
+        limit = limit_of(self._limits)
+        if step is StopStep.KILL:
+            return limit
+        return min(limit, self._began + self._limits.polite_s - began)
+
     async def _step(self, step: StopStep, limit_of: _LimitOf, *acts: Callable[[], Awaitable[object]]) -> None:
         """Run a step within its limit. Whatever its acts raise, the next step is harder and will do."""
-        limit = limit_of(self._limits)
+        began = anyio.current_time()
+        limit = self._limit(step, began, limit_of)
         if limit <= 0 or self._gone():
             return
         error: str | None = None
-        began = anyio.current_time()
         with anyio.move_on_after(limit) as scope:
-            self._current = scope, began, limit_of
+            self._current = scope, step, began, limit_of
             for act in acts:
                 try:
                     await act()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import anyio
+
 from adapter.process import containment
 from adapter.process.child import Child, Exit
 from adapter.process.environment import ALLOWED, DENIED, scrub
@@ -89,9 +91,12 @@ class ProcessHost:
         mark = new_mark(self.daemon_id)
         await self._log.spawning(mark, owner)
         environment = {**self._environment, **(env or {})}
-        child = await Child.spawn(command, env=environment, cwd=cwd, mark=mark, tasks=self.tasks)
-        self._guardian.watch(child.identity)
-        await self._log.spawned(mark, child.identity)
+        # Shielded, lest a child comes to be that nobody knows of; whoever is cancelled notices at its next wait.
+        with anyio.CancelScope(shield=True):
+            child = await Child.spawn(command, env=environment, cwd=cwd, mark=mark, tasks=self.tasks)
+            self._guardian.watch(child.identity)
+            self.tasks.start_soon(self._sweep_at_exit, child)
+            await self._log.spawned(mark, child.identity)
         return child
 
     async def stop(self, target: StopTarget, *, turn_running: bool = False, limits: StopLimits | None = None) -> Exit:
@@ -106,6 +111,12 @@ class ProcessHost:
         await containment.sweep(child.mark)
         self._forget(child.identity, child.mark)
         return ended
+
+    async def _sweep_at_exit(self, child: Child) -> None:
+        """What a child leaves behind ends with it, also while nobody reads its output: a parent that reads nothing
+        holds that up, and what was left can hold the pipes open."""
+        await child.exited.wait()
+        await containment.sweep(child.mark)
 
     def _forget(self, process: ProcessId, mark: str) -> None:
         self._guardian.unwatch(process)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapter.session.idempotency import IdempotencyKeys, digest
-from adapter.session.record import KeyedTurn, TurnEntry
+from adapter.session.record import TurnEntry
 from protocol.errors import AdapterError, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.session.ledger import Ledger
+    from adapter.session.record import TurnOutcome
     from adapter.session.turns import Turns
 
 
@@ -23,6 +24,8 @@ class Accepted:
     turn_id: str
     ahead: int
     repeated: bool
+    outcome: TurnOutcome
+    """How far the turn has come, of a repeated message: whether a `turn_completed` is still to be expected."""
     release: Callable[[], None]
     """To be called when the parent has been told: the turn may begin."""
 
@@ -46,7 +49,8 @@ class Intake:
 
     async def open(self) -> None:
         """Learn what an earlier life of the session has accepted."""
-        self._keys.load(await self._ledger.keyed_turns(self._session_id))
+        for turn in await self._ledger.keyed_turns(self._session_id):
+            self._keys.remember(turn.key, turn.digest, turn)
 
     def accept(self, content: Any, key: str | None) -> Accepted:
         """Accept a message: text or content blocks. See `Session.submit` for what it raises."""
@@ -54,7 +58,7 @@ class Intake:
         if key is not None and content_digest is not None:
             known = self._keys.find(key, content_digest)
             if known is not None:
-                return Accepted(known, 0, repeated=True, release=lambda: None)
+                return Accepted(known.id, 0, repeated=True, outcome=known.outcome, release=lambda: None)
         ahead = self._turns.ahead
         if ahead > self._max_queue:
             hint = "Wait for a turn_completed, or raise max_queue."
@@ -62,6 +66,6 @@ class Intake:
             raise AdapterError(ErrorKind.BUSY, text, hint=hint, session_id=self._session_id)
         turn = self._turns.add(content)
         if key is not None and content_digest is not None:
-            self._keys.remember(KeyedTurn(key, content_digest, turn.id))
+            self._keys.remember(key, content_digest, turn)
         self._ledger.note_turn(TurnEntry(turn.id, self._session_id, "accepted", key, content_digest))
-        return Accepted(turn.id, ahead, repeated=False, release=turn.released.set)
+        return Accepted(turn.id, ahead, repeated=False, outcome="accepted", release=turn.released.set)

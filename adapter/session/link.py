@@ -53,6 +53,7 @@ class ProcessLink:
         self._stream: ProviderStream | None = None
         self._over = anyio.Event()
         self._over.set()
+        self._stopping = False
         self.conversation: str | None = None
         """The provider's id of the conversation, once it may have been written down: what a restart resumes."""
         self.precious = False
@@ -78,6 +79,7 @@ class ProcessLink:
         """
         self._stream = await self._adapter.start_session(self._session_id, Launch(config, resume, fork))
         self._over = anyio.Event()
+        self._stopping = False
         return self._stream.started
 
     def pump(self) -> None:
@@ -86,13 +88,13 @@ class ProcessLink:
             self._tasks.start_soon(self._pump, self._stream, self._over)
 
     async def ensure(self, config: SessionConfig) -> tuple[SessionStarted, bool] | None:
-        """Have a process. None where there is one; else what the new one told, and whether it goes on with the
-        conversation.
+        """Have a process, and not one that is being ended. None where there is one; else what the new one told, and
+        whether it goes on with the conversation.
 
         Raises:
             AdapterError: it could not be started.
         """
-        if self._stream is not None:
+        if self._stream is not None and not self._stopping:
             return None
         await self._over.wait()
         resume = self.conversation
@@ -107,6 +109,7 @@ class ProcessLink:
 
     async def stop(self, *, turn_running: bool, fast: bool = False) -> Exit:
         """End the process and wait for the end of its stream. Idempotent; bounded."""
+        self._stopping = True
         ended = await self._adapter.stop_session(self._session_id, turn_running=turn_running, fast=fast)
         with anyio.move_on_after(STREAM_END_S):
             await self._over.wait()

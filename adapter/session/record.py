@@ -55,8 +55,9 @@ class DaemonRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeyedTurn:
-    """A message that was accepted with an idempotency key."""
+    """A message that was accepted with an idempotency key, in an earlier life of its session."""
 
     key: str
     digest: str
-    turn_id: str
+    id: str
+    outcome: TurnOutcome

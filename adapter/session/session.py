@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_LAST_WORDS = 16 * 1024 * 1024
+"""Unsent bytes at which a session that is being interrupted or stopped leaves out what its CLI still says. Hundreds of
+times what a CLI says in such a moment; only one that floods, before a parent that does not read, comes near it."""
+
 
 class Session:
     """One conversation with one provider.
@@ -193,6 +197,7 @@ class Session:
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork)
                 if resume is not None:
                     self._link.conversation, self._link.precious = self.provider_session_id, True
+                self._turns.idle_since = anyio.current_time()
                 self._machine.fire(SessionTrigger.READY)
                 self._ledger.note_session(self.record())
                 return
@@ -311,7 +316,7 @@ class Session:
             return
         self._watchdog.touch()
         # A CLI that is being stopped must be read to its end, whether or not the parent takes what it says.
-        dropping = self._is_urgent and self._sink.is_full(self.id)
+        dropping = self._is_urgent and self._sink.backlog(self.id) >= MAX_LAST_WORDS
         for item in batch:
             act = self._signals.get(type(item))
             if act is not None:
@@ -319,7 +324,7 @@ class Session:
             elif not dropping:
                 self._timeline.add(item)  # type: ignore[arg-type]
         self._timeline.flush()
-        if not self._is_urgent and self._sink.is_full(self.id):
+        if not self._is_urgent and self._sink.backlog(self.id) >= self._sink.share:
             self._held_back = True
             with anyio.CancelScope() as self._hold:
                 await self._sink.wait_ready(self.id)

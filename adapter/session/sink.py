@@ -19,14 +19,15 @@ class Sink(Protocol):
     def emit(self, session_id: str, events: list[EventParams]) -> None:
         """Take numbered events, in order. Never waits."""
 
-    def is_behind(self, session_id: str) -> bool:
-        """Whether events of this session are still unsent: neighbouring deltas may then be joined."""
+    @property
+    def share(self) -> int:
+        """Bytes that a session may have unsent before its CLI is held back."""
 
-    def is_full(self, session_id: str) -> bool:
-        """Whether the session's unsent events have reached its fair share."""
+    def backlog(self, session_id: str) -> int:
+        """Bytes of this session's events that are unsent. While there are any, neighbouring deltas may be joined."""
 
     async def wait_ready(self, session_id: str) -> None:
-        """Wait until the session's unsent events are below its fair share."""
+        """Wait until the session's unsent bytes are below its share."""
 
     async def ask(self, session_id: str, turn_id: str | None, asked: PermissionAsked) -> Any:
         """Put a permission request to the parent; its raw result. When cancelled, the parent is told.

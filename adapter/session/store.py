@@ -177,7 +177,7 @@ def read_session(connection: sqlite3.Connection, session_id: str) -> SessionReco
 
 def read_keyed_turns(connection: sqlite3.Connection, session_id: str) -> list[KeyedTurn]:
     """The turns that were accepted with an idempotency key, oldest first."""
-    query = """SELECT idempotency_key, digest, turn_id FROM turns
+    query = """SELECT idempotency_key, digest, turn_id, outcome FROM turns
         WHERE session_id = ? AND idempotency_key IS NOT NULL ORDER BY accepted_at"""
     return [KeyedTurn(*row) for row in connection.execute(query, (session_id,))]
 

@@ -96,7 +96,7 @@ class Timeline:
         """Number what was added and hand it to the sink; where the parent is behind, deltas are joined first."""
         if not self._out:
             return
-        events: list[Any] = join_deltas(self._out) if self._sink.is_behind(self._session_id) else self._out
+        events: list[Any] = join_deltas(self._out) if self._sink.backlog(self._session_id) else self._out
         turn_id = self._turn.id if self._turn is not None else None
         seq, session_id = self._seq, self._session_id
         self._seq += len(events)

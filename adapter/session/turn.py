@@ -11,6 +11,7 @@ from protocol.lifecycle import TurnState, TurnTrigger, turn_machine
 from protocol.turnrecord import TurnRecord
 
 if TYPE_CHECKING:
+    from adapter.session.record import TurnOutcome
     from protocol.events import TurnError, TurnOrigin
 
 
@@ -38,6 +39,8 @@ class Turn:
         """Around what happens before delivery; cancelled to end a turn that has not reached the CLI."""
         self.cut = False
         """Whether somebody wants it ended: however it ends from now on, it was interrupted."""
+        self.outcome: TurnOutcome = "accepted"
+        """How far it has come, as the ledger is told."""
         self.verdict: TurnError | None = None
         """What it failed of, where we and not the CLI decided that it failed."""
 

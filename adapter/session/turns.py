@@ -179,7 +179,9 @@ class Turns:
                 await self._prepare()
                 self._note(turn, "delivered")
                 await self._ledger.flush()
-                turn.fire(TurnTrigger.DELIVER)
+                # A cancellation that comes as the last wait ends has not been seen here.
+                if not turn.cut:
+                    turn.fire(TurnTrigger.DELIVER)
             if turn.is_delivered:
                 self._link.conversation = self._timeline.known.provider_session_id
                 await self._adapter.send_message(self._session_id, turn.id, turn.content)
@@ -213,6 +215,7 @@ class Turns:
         self._timeline.add_own(TurnStarted(origin=turn.origin))
 
     def _note(self, turn: Turn, outcome: TurnOutcome) -> None:
+        turn.outcome = outcome
         if turn.origin == "message":
             self._ledger.note_turn(TurnEntry(turn.id, self._session_id, outcome))
 

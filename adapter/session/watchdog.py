@@ -44,16 +44,14 @@ class Watchdog:
         self._last = self._clock()
 
     def remaining(self) -> float:
-        """Seconds until the limit of what the session is at now; infinite where there is none.
+        """Seconds after which to look again; infinite where there is no limit at all.
 
-        What the session is at can change while somebody waits for this long. The next sign of life only moves the
-        limit further away, so looking again afterwards never comes too late; `shortest` bounds how long to look
-        away where there is no limit.
+        What the session is at can change meanwhile, also to something with a shorter limit: so nobody looks away for
+        longer than the shortest. Since the change is a sign of life itself, that look never comes too late.
         """
         limit, _ = self._limit()
-        if limit is None:
-            return self.shortest
-        return max(0.0, self._last + limit - self._clock())
+        left = math.inf if limit is None else max(0.0, self._last + limit - self._clock())
+        return min(left, self.shortest)
 
     @property
     def shortest(self) -> float:

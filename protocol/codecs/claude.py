@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from msgspec import ValidationError
+from msgspec import UNSET, ValidationError, convert
 
 from protocol import jsontext
 from protocol.codecs.claude_control import ControlChannel
@@ -56,7 +56,6 @@ class ClaudeCodec:
         """Whether the CLI is in a turn (between its first line and its `result`)."""
         self._awaited: str | None = None
         self._lifecycle: str | None = None
-        self._current: str | None = None
         self._guessed = False
         self._plan = PlanTracker()
         self._started_tools: dict[str, str] = {}
@@ -85,7 +84,6 @@ class ClaudeCodec:
         with claude 2.1.197 and 2.1.329).
         """
         self._awaited, self._lifecycle = message_id, None
-        self._current = None
         line = {
             "type": "user",
             "message": {"role": "user", "content": content},
@@ -121,17 +119,19 @@ class ClaudeCodec:
 
     def _receive_other(self, line: bytes) -> Out:
         out: Out = []
+        understood = True
         try:
             value = jsontext.loads(line)
             kind = value["type"]
             reader = self._readers.get(kind)
             if reader is not None:
                 reader(value, out)
-            elif kind not in SILENT_TYPES:
-                out.append(_raw(line))
-        except (ValueError, LookupError, TypeError, AttributeError):
-            out.append(_raw(line))
-        return out
+            else:
+                understood = kind in SILENT_TYPES
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+            understood = False
+        fit = [item for item in out if _fits(item)]
+        return fit if understood and len(fit) == len(out) else [*fit, _raw(line)]
 
     # One reader per type of line. A shape that they do not expect raises, and the line goes out as `raw`.
 
@@ -149,6 +149,8 @@ class ClaudeCodec:
             self._call_usage |= usage_fields(event.get("usage"))
             out.append(Usage(**self._call_usage, **self.results.context_window()))
             self.results.usage_sent = True
+        elif kind == "content_block_delta":
+            _read_delta(event["delta"], parent, out)
         elif kind not in STREAM_EVENTS:
             raise LookupError(kind)
 
@@ -192,14 +194,13 @@ class ClaudeCodec:
             self._begin_turn(out)
         origin = line.get("origin")
         background = isinstance(origin, dict) and origin.get("kind") == "task-notification"
-        ended = self.results.read(line, out)
         if background and self._guessed:
             # Our message met a turn that the CLI had just begun by itself, and an older CLI does not tell whose turn
-            # began: the message's own is still to come.
-            self.turn_open, self._guessed = False, False
-            self._awaited = self._current
+            # began. The message's own is still to come: for the session it is the same turn that goes on. The costs
+            # of both are in its result, because the CLI counts them up.
             out.append(Notice(level="info", message="The agent finished background work before taking the message."))
             return
+        ended = self.results.read(line, out)
         self.turn_open, self._guessed = False, False
         self._started_tools.clear()
         out.append(ended)
@@ -248,8 +249,7 @@ class ClaudeCodec:
         self.turn_open = True
         ours = self._awaited is not None and self._lifecycle in (None, "started", "completed")
         if ours:
-            self._current, self._awaited = self._awaited, None
-            self._guessed = self._lifecycle is None
+            self._awaited, self._guessed = None, self._lifecycle is None
         out.append(TurnBegan(origin="message" if ours else "background"))
 
     def _start_tool(self, id: str, name: str, parent: str | None, out: Out) -> None:
@@ -267,6 +267,24 @@ class ClaudeCodec:
             )
         )
         self._plan.note_output(id, detail, out)
+
+
+def _read_delta(delta: dict[str, Any], parent: str | None, out: Out) -> None:
+    """A delta that the hot path could not decode: half an emoji, invalid UTF-8, or a shape that is new to us."""
+    if delta["type"] == "text_delta":
+        out.append(TextDelta(text=delta["text"], parent_tool_call_id=parent))
+    elif delta["type"] == "thinking_delta":
+        out.append(ThinkingDelta(text=delta["thinking"], parent_tool_call_id=parent))
+
+
+def _fits(item: ProviderEvent) -> bool:
+    """Whether every field is of the type that the contract promises; a CLI may come to write another one."""
+    fields = {name: value for name in item.__struct_fields__ if (value := getattr(item, name)) is not UNSET}
+    try:
+        convert(fields, type(item))
+    except ValidationError:
+        return False
+    return True
 
 
 def _raw(line: bytes) -> Raw:

@@ -6,12 +6,20 @@ count up over the process; usage and turns are the turn's own.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from protocol.errors import ErrorKind
 from protocol.events import TurnError, TurnUsage, Usage
 from protocol.signals import ProviderEvent, TurnEnded
 from protocol.wire.claude import RESULT_SUBTYPES, STOP_REASONS, usage_fields
+
+_HUGE = 2**63
+"""No count, cost, status or time comes near it, and every number below it can be written as an integer or a float."""
+
+
+_REPEATED = re.compile(r"API Error: Repeated (5\d\d) ")
+"""Where claude 2.1.197 gives up on an overloaded API, only its text tells the status."""
 
 
 class ResultReader:
@@ -33,7 +41,10 @@ class ResultReader:
         return {} if self._context_window is None else {"context_window": self._context_window}
 
     def read(self, line: dict[str, Any], out: list[ProviderEvent]) -> TurnEnded:
-        """Translate one `result`; a `usage` event goes to `out` if the turn has told none."""
+        """Translate one `result`; a `usage` event goes to `out` if the turn has told none.
+
+        Never raises: a result that is only half understood still ends its turn.
+        """
         self._learn_context_window(line.get("modelUsage"))
         usage = usage_fields(line.get("usage"))
         if not self.usage_sent and usage:
@@ -54,47 +65,54 @@ class ResultReader:
         return ended
 
     def _cost_of_turn(self, total: Any) -> float | None:
-        if not isinstance(total, int | float):
+        if not _is_number(total):
             return None
         before, self._cost = self._cost, float(total)
         return round(max(0.0, self._cost - before), 9)
 
     def _learn_context_window(self, models: Any) -> None:
-        windows = [model.get("contextWindow") for model in models.values()] if isinstance(models, dict) else []
-        self._context_window = max(
-            (window for window in windows if isinstance(window, int)), default=self._context_window
-        )
+        described = models.values() if isinstance(models, dict) else ()
+        windows = [model.get("contextWindow") for model in described if isinstance(model, dict)]
+        self._context_window = max((window for window in windows if type(window) is int), default=self._context_window)
 
 
 def _stop_reason(line: dict[str, Any], failure: str | None) -> str:
-    terminal = line.get("terminal_reason")
-    if isinstance(terminal, str) and terminal.startswith("aborted"):
+    terminal, subtype, stop = (_text(line.get(name)) for name in ("terminal_reason", "subtype", "stop_reason"))
+    if terminal.startswith("aborted"):
         return "interrupted"
-    if line.get("subtype") in RESULT_SUBTYPES:
-        return RESULT_SUBTYPES[line["subtype"]]
-    if line.get("stop_reason") == "refusal":
+    if subtype in RESULT_SUBTYPES:
+        return RESULT_SUBTYPES[subtype]
+    if stop == "refusal":
         return "refusal"
     if failure == "max_output_tokens":
         return "max_tokens"
     if line.get("is_error"):
         return "error"
-    return STOP_REASONS.get(line.get("stop_reason") or "", "end_turn")
+    return STOP_REASONS.get(stop, "end_turn")
 
 
 def _error(line: dict[str, Any], failure: str | None) -> TurnError:
-    status = line.get("api_error_status")
-    said = (
-        line.get("result")
-        or "; ".join(map(str, line.get("errors") or ()))
-        or "The CLI reported an error without a text."
-    )
+    status, errors = _whole(line.get("api_error_status")), line.get("errors")
+    listed = "; ".join(map(str, errors)) if isinstance(errors, list) else ""
+    said = _text(line.get("result")) or listed or "The CLI reported an error without a text."
+    if status is None and (told := _REPEATED.match(said)):
+        status = int(told[1])
     if failure == "authentication_failed" or status == 401:
         hint = "Log in with the CLI (run `claude` and use /login), or check the API key in its environment."
-        return TurnError(kind=ErrorKind.NOT_AUTHENTICATED, message=said, api_status=_whole(status), hint=hint)
+        return TurnError(kind=ErrorKind.NOT_AUTHENTICATED, message=said, api_status=status, hint=hint)
     if failure is not None or status is not None:
-        return TurnError(kind=ErrorKind.API_ERROR, message=said, api_status=_whole(status))
+        return TurnError(kind=ErrorKind.API_ERROR, message=said, api_status=status)
     return TurnError(kind=ErrorKind.PROTOCOL_ERROR, message=said)
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_number(value: Any) -> bool:
+    """JSON's `true` is no number, nor is what does not fit into a float (`1e999`)."""
+    return type(value) in (int, float) and abs(value) < _HUGE
+
+
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if _is_number(value) else None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import convert
+
 from protocol.events import Notice, NoticeLevel, PermissionResolved, SessionUpdated, ToolCallProgress
 from protocol.signals import Compacting, ProviderEvent
 from protocol.wire.claude import RUNTIME_MODE_OF, SILENT_SUBTYPES
@@ -63,11 +65,15 @@ class SystemReader:
         return self._agents.get(agent_id) if isinstance(agent_id, str) else None
 
     def learn(self, fields: dict[str, Any], out: Out) -> None:
-        """Remember these fields; tell those that are new or changed."""
+        """Remember these fields; tell those that are new or changed.
+
+        Raises:
+            ValueError: one of them is of a type that the contract does not know; none is remembered then.
+        """
         news = {name: value for name, value in fields.items() if self.known.get(name) != value}
         if news:
+            out.append(convert(news, SessionUpdated))
             self.known |= news
-            out.append(SessionUpdated(**news))
 
     def _read_init(self, line: dict[str, Any], out: Out) -> None:
         names = {

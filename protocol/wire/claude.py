@@ -119,7 +119,7 @@ def usage_fields(usage: Any) -> dict[str, int]:
     if not isinstance(usage, dict):
         return {}
     names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return {name: value for name in names if isinstance(value := usage.get(name), int)}
+    return {name: value for name in names if type(value := usage.get(name)) is int}  # true is an int to isinstance
 
 
 def tool_kind(name: str) -> str:

@@ -29,7 +29,7 @@ ENOUGH_S = 8.0
 """Seconds that a whole ladder of the limits below gets before a test calls it stuck."""
 
 SHORT = StopLimits(interrupt_s=0.3, stdin_close_s=0.3, idle_close_s=0.3, sigint_s=0.3, kill_s=2, sweep_s=2)
-ROOMY = StopLimits(interrupt_s=60, stdin_close_s=60, idle_close_s=60, sigint_s=60, kill_s=2, sweep_s=2)
+ROOMY = StopLimits(polite_s=120, interrupt_s=60, stdin_close_s=60, idle_close_s=60, sigint_s=60, kill_s=2, sweep_s=2)
 
 ESCAPES = ["child", "setsid", "double", "scrubbed", "hidden", "restless", "trap"]
 
@@ -101,6 +101,15 @@ async def test_a_child_that_ignores_sigint_and_sigterm_is_killed() -> None:
     assert (report.exit_code, report.signal) == (None, "SIGKILL")
     assert [each.step for each in report.steps][-3:] == [StopStep.SIGINT, StopStep.KILL, StopStep.SWEEP]
     assert report.remaining == ()
+
+
+async def test_the_polite_steps_together_take_no_longer_than_their_common_limit() -> None:
+    patient = StopLimits(polite_s=0.4, interrupt_s=60, stdin_close_s=60, sigint_s=60, kill_s=2, sweep_s=2)
+    async with family("stubborn", on_interrupt=anyio.sleep_forever) as target:
+        with anyio.fail_after(ENOUGH_S):
+            report = await stop(target, turn_running=True, limits=patient)
+    assert report.signal == "SIGKILL"
+    assert [each.step for each in report.steps] == [StopStep.INTERRUPT, StopStep.KILL, StopStep.SWEEP]
 
 
 async def test_a_stopped_child_is_woken_and_leaves_politely() -> None:

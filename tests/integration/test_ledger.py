@@ -138,6 +138,7 @@ async def test_a_repeated_message_is_one_turn(state: Path, workspace: Path) -> N
         late = await parent.request("send_message", **params)
         assert [again["turn_id"], late["turn_id"]] == [first["turn_id"]] * 2
         assert [first["repeated"], again["repeated"], late["repeated"]] == [False, True, True]
+        assert (first["outcome"], late["outcome"]) == ("accepted", "completed")
         with pytest.raises(RpcError) as caught:
             await parent.request("send_message", **{**params, "message": "something else"})
         assert caught.value.code == -32602
@@ -157,6 +158,7 @@ async def test_a_key_outlives_the_daemon_with_its_session_id(state: Path, worksp
         await parent.start_session(workspace, session_id=session, config={"resume": session})
         again = await parent.request("send_message", **params)
         assert (again["turn_id"], again["repeated"]) == (first["turn_id"], True)
+        assert again["outcome"] == "completed"
 
 
 async def works_with_a_warning(state: Path, workspace: Path, warning: str) -> None:

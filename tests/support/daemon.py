@@ -43,7 +43,9 @@ class Daemon:
     def __init__(self, process: Process, tasks: TaskGroup) -> None:
         self.process = process
         self.messages: list[Json] = []
-        """Everything the daemon sent, in order."""
+        """Everything the daemon sent, in order; the answers of a batch one by one."""
+        self.batches: list[list[Json]] = []
+        """The batches among it, as they came."""
         self.questions: list[Json] = []
         """Its `request_permission` requests."""
         self.stderr = ""
@@ -171,7 +173,11 @@ class Daemon:
         async for chunk in self.process.stdout:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                self._take(json.loads(line))
+                message = json.loads(line)
+                if isinstance(message, list):
+                    self.batches.append(message)
+                for each in message if isinstance(message, list) else [message]:
+                    self._take(each)
         assert rest == b"", f"the daemon's output ends in the middle of a message: {rest[:200]!r}"
         self._over.set()
         self._changed.set()

@@ -110,6 +110,12 @@ def test_a_tool_of_any_name_gets_the_json_given_and_its_result_is_repeated(serve
     assert text_of(prompt(server, 'SC:tool mcp__demo__add {"a": 1}', *called("t1"))) == "Tool said: out t1"
 
 
+def test_a_prompt_beside_the_last_tool_results_is_the_newest_prompt(server: ModelServer) -> None:
+    talk = [said("SC:loop"), *called("t1")]
+    talk[-1]["content"].append({"type": "text", "text": "SC:two"})
+    assert text_of(prompt(server, "SC:loop", *talk[1:])) == "Second answer."
+
+
 def test_parallel_calls_stand_in_one_message_with_ids_of_their_own(server: ModelServer) -> None:
     stream = prompt(server, "SC:parallel echo 1 | echo 2 | echo 3")
     assert [given["command"] for _, given in tools_of(stream)] == ["echo 1", "echo 2", "echo 3"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapter.session import store
-from adapter.session.idempotency import IdempotencyKeys, digest
+from adapter.session.idempotency import KEPT, IdempotencyKeys, digest
 from adapter.session.record import DaemonRecord, KeyedTurn, SessionRecord
 from protocol.errors import AdapterError
 from protocol.events import TurnUsage
@@ -97,15 +97,23 @@ def test_old_ended_sessions_are_forgotten_and_live_ones_are_not(tmp_path: Path) 
 
 
 def test_a_key_with_the_same_message_is_the_same_turn() -> None:
-    keys = IdempotencyKeys()
+    keys, turn = IdempotencyKeys(), KeyedTurn("k", digest("hello"), "t1", "completed")
     assert keys.find("k", digest("hello")) is None
-    keys.remember(KeyedTurn("k", digest("hello"), "t1"))
-    assert keys.find("k", digest("hello")) == "t1"
+    keys.remember("k", digest("hello"), turn)
+    assert keys.find("k", digest("hello")) is turn
 
 
 def test_a_key_with_another_message_is_refused() -> None:
     keys = IdempotencyKeys()
-    keys.remember(KeyedTurn("k", digest("hello"), "t1"))
+    keys.remember("k", digest("hello"), KeyedTurn("k", digest("hello"), "t1", "completed"))
     with pytest.raises(AdapterError) as caught:
         keys.find("k", digest([{"type": "text", "text": "hello"}]))
     assert caught.value.data["errors"][0]["path"] == "idempotency_key"
+
+
+def test_the_oldest_keys_are_forgotten() -> None:
+    keys, turn = IdempotencyKeys(), KeyedTurn("k", "d", "t1", "completed")
+    for at in range(KEPT + 1):
+        keys.remember(f"k{at}", "d", turn)
+    assert keys.find("k0", "d") is None
+    assert keys.find(f"k{KEPT}", "d") is turn

@@ -15,8 +15,10 @@ _REMARK = re.compile(
     r".*?</\1>",
     re.DOTALL,
 )
-# User messages of the CLI's own making, by which it makes the model go on (measured with claude 2.1.197 and 2.1.329).
+# Texts of the CLI's own making in the user's name; by most of them it makes the model go on (measured with claude
+# 2.1.197 and 2.1.329).
 _NUDGES = (
+    "[Image: source:",
     "[Request interrupted by user",
     "[Your previous response had no visible output",
     "[structured-output-enforce]",
@@ -94,12 +96,22 @@ def flat_text(content: object) -> str:
 
 
 def spoken(message: Mapping[str, Any]) -> list[str]:
-    """The texts of a user message that are the user's own; none for one that carries tool results."""
-    blocks = blocks_of(message.get("content"))
-    if message.get("role") != "user" or any(block.get("type") == "tool_result" for block in blocks):
+    """The texts of a user message that are the user's own.
+
+    Beside tool results only those with a directive: after a turn that was cut short, the CLI puts the next prompt into
+    the message that holds the last results, and so it does with remarks of its own (measured with claude 2.1.197 and
+    2.1.329).
+    """
+    if message.get("role") != "user":
         return []
+    blocks = blocks_of(message.get("content"))
+    beside_results = any(block.get("type") == "tool_result" for block in blocks)
     texts = (_REMARK.sub("", str(block.get("text", ""))).strip() for block in blocks if block.get("type") == "text")
-    return [text for text in texts if text and not text.startswith(_NUDGES)]
+    return [
+        text
+        for text in texts
+        if text and not text.startswith(_NUDGES) and (not beside_results or _DIRECTIVE.search(text))
+    ]
 
 
 def _is_news(message: Mapping[str, Any]) -> bool:

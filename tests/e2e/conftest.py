@@ -1,0 +1,54 @@
+"""The real CLI for every test here: each installed version, one daemon and one model server for each file of tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.real_cli import installed_versions
+from tests.support.real_session import Stage, open_stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+VERSIONS = installed_versions()
+HERE = Path(__file__).parent
+NONE_INSTALLED = "no real Claude CLI is installed, so nothing here was run (it takes npm: `make real-cli`)"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there is no CLI, one skipped test stands for all of them, so that one line says so."""
+    ours = [item for item in items if HERE in item.path.parents]
+    if not VERSIONS and ours:
+        ours[0].add_marker(pytest.mark.skip(NONE_INSTALLED))
+        config.hook.pytest_deselected(items=ours[1:])
+        items[:] = [item for item in items if item not in ours[1:]]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """As in the other tests, for a daemon that several tests share."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", params=list(VERSIONS) or [None])
+def version(request: pytest.FixtureRequest) -> str:
+    """Each installed version of the CLI."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+async def stage(anyio_backend: str, version: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A daemon, the CLI, and the model that the CLI talks to."""
+    async with open_stage(version, VERSIONS[version], tmp_path_factory.mktemp("home")) as stage:
+        yield stage
+
+
+@pytest.fixture(autouse=True)
+def no_marked_process_left(stage: Stage) -> Iterator[None]:
+    """Nothing that a session of this test started outlives it, wherever it went."""
+    yield
+    left = stage.running()
+    assert not left, f"left running: {[(process.pid, process.cmdline()) for process in left]}"

@@ -1,0 +1,167 @@
+"""The params of every method: what is taken, and what a parent reads where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from protocol.errors import CODES, INTERNAL_ERROR, AdapterError, ErrorKind, invalid_param
+from protocol.methods import METHODS, Params, Result, SessionConfig, StartSessionParams
+
+UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+CONFIG = {"working_dir": "/work"}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+
+GOOD: list[tuple[str, dict[str, Any]]] = [
+    ("initialize", {}),
+    ("initialize", {"client_info": {"name": "editor"}, "protocol_version": 1}),
+    ("initialize", {"client_info": {"name": "editor", "version": "1", "title": "more"}, "protocol_version": 7}),
+    ("health_check", {}),
+    ("health_check", {"provider": "claude"}),
+    ("list_providers", {}),
+    ("start_session", {"config": CONFIG}),
+    ("start_session", {"provider": "claude", "session_id": UUID, "config": CONFIG}),
+    ("start_session", {"session_id": None, "config": CONFIG}),
+    ("send_message", {"session_id": "s", "message": "hi"}),
+    ("send_message", {"session_id": "s", "message": [{"type": "text", "text": "hi"}, IMAGE]}),
+    ("send_message", {"session_id": "s", "message": [{**IMAGE, "cache_control": {"type": "ephemeral"}}]}),
+    ("send_message", {"session_id": "s", "message": [{"type": "document", "source": {"type": "url", "url": "u"}}]}),
+    ("interrupt", {"session_id": "s"}),
+    ("stop_session", {"session_id": "s"}),
+    ("list_sessions", {}),
+    ("list_sessions", {"include_ended": True}),
+    ("set_model", {"session_id": "s", "model": "opus"}),
+    ("set_runtime_mode", {"session_id": "s", "runtime_mode": "full_access"}),
+    ("rpc.discover", {}),
+    ("shutdown", {}),
+]
+
+BAD: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("initialize", {"client_info": {}}, {"client_info.name"}),
+    ("initialize", {"client_info": "editor"}, {"client_info"}),
+    ("initialize", {"protocol_version": "1"}, {"protocol_version"}),
+    ("initialize", {"protocol_version": True}, {"protocol_version"}),
+    ("initialize", {"protocol_version": 0}, {"protocol_version"}),
+    ("initialize", {"clientInfo": {"name": "x"}}, {"clientInfo"}),
+    ("health_check", {"provider": ""}, {"provider"}),
+    ("health_check", {"provider": None}, {"provider"}),
+    ("list_providers", {"provider": "claude"}, {"provider"}),
+    ("start_session", {}, {"config"}),
+    ("start_session", {"config": {}}, {"config.working_dir"}),
+    ("start_session", {"config": None}, {"config"}),
+    ("start_session", {"config": {"working_dir": ""}}, {"config.working_dir"}),
+    ("start_session", {"config": {**CONFIG, "runtimeMode": "plan"}}, {"config.runtimeMode"}),
+    ("start_session", {"config": {**CONFIG, "runtime_mode": "yolo"}}, {"config.runtime_mode"}),
+    ("start_session", {"config": {**CONFIG, "max_turns": 0}}, {"config.max_turns"}),
+    ("start_session", {"config": {**CONFIG, "max_turns": 1.5}}, {"config.max_turns"}),
+    ("start_session", {"config": {**CONFIG, "max_budget_usd": 0}}, {"config.max_budget_usd"}),
+    ("start_session", {"config": {**CONFIG, "max_budget_usd": "1"}}, {"config.max_budget_usd"}),
+    ("start_session", {"config": {**CONFIG, "allowed_dirs": "/a"}}, {"config.allowed_dirs"}),
+    ("start_session", {"config": {**CONFIG, "allowed_dirs": ["/a", 5]}}, {"config.allowed_dirs.1"}),
+    ("start_session", {"config": {**CONFIG, "fork": 1}}, {"config.fork"}),
+    ("start_session", {"config": {**CONFIG, "env": {"A": 1}}}, {"config.env.A"}),
+    ("start_session", {"config": {**CONFIG, "env": {"A=B": "x"}}}, {"config.env"}),
+    ("start_session", {"config": {**CONFIG, "env": {"": "x"}}}, {"config.env"}),
+    ("start_session", {"config": {**CONFIG, "env": {"A": "x\0"}}}, {"config.env"}),
+    ("start_session", {"config": {**CONFIG, "extra_args": ["a\0b"]}}, {"config.extra_args"}),
+    ("start_session", {"config": {**CONFIG, "transport": "socket"}}, {"config.transport"}),
+    ("start_session", {"config": {**CONFIG, "mcp_servers": {"a": "x"}}}, {"config.mcp_servers.a"}),
+    ("start_session", {"config": {**CONFIG, "output_schema": "{}"}}, {"config.output_schema"}),
+    ("start_session", {"session_id": "mine", "config": CONFIG}, {"session_id"}),
+    ("start_session", {"session_id": 5, "config": {**CONFIG, "x": 1}}, {"session_id", "config.x"}),
+    ("send_message", {}, {"session_id", "message"}),
+    ("send_message", {"session_id": "s", "message": ""}, {"message"}),
+    ("send_message", {"session_id": "s", "message": " \n"}, {"message"}),
+    ("send_message", {"session_id": "s", "message": []}, {"message"}),
+    ("send_message", {"session_id": "", "message": "x"}, {"session_id"}),
+    ("interrupt", {"session_id": None}, {"session_id"}),
+    ("stop_session", {"session_id": 1}, {"session_id"}),
+    ("list_sessions", {"include_ended": "yes"}, {"include_ended"}),
+    ("set_model", {"session_id": "s", "model": ""}, {"model"}),
+    ("set_runtime_mode", {"session_id": "s", "runtime_mode": "default"}, {"runtime_mode"}),
+    ("shutdown", {"now": True}, {"now"}),
+]
+
+
+def places(method: str, params: dict[str, Any]) -> set[str]:
+    with pytest.raises(ValidationError) as caught:
+        METHODS[method].params.model_validate(params)
+    return {".".join(map(str, error["loc"])) for error in caught.value.errors()}
+
+
+@pytest.mark.parametrize(("method", "params"), GOOD)
+def test_good_params_are_taken(method: str, params: dict[str, Any]) -> None:
+    METHODS[method].params.model_validate(params)
+
+
+@pytest.mark.parametrize(("method", "params", "where"), BAD)
+def test_bad_params_are_refused_and_the_error_names_each_of_them(
+    method: str, params: dict[str, Any], where: set[str]
+) -> None:
+    assert places(method, params) == where
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text"},
+        {"type": "text", "text": 5},
+        {"type": "text", "text": "x", "extra": 1},
+        {"type": "image"},
+        {"type": "image", "source": "x"},
+        {"type": "video", "source": {}},
+        {"text": "x"},
+        "text",
+    ],
+)
+def test_a_bad_content_block_is_named_by_its_place_in_the_list(block: Any) -> None:
+    found = places("send_message", {"session_id": "s", "message": [{"type": "text", "text": "ok"}, block]})
+    assert found
+    assert all(".1" in place for place in found), found
+
+
+def test_every_method_of_the_contract_is_tested_here() -> None:
+    assert {method for method, _ in GOOD} == set(METHODS)
+
+
+def test_every_params_model_refuses_unknown_members_and_every_result_is_a_result() -> None:
+    for method in METHODS.values():
+        assert issubclass(method.params, Params)
+        assert issubclass(method.result, Result)
+        assert method.params.model_config["extra"] == "forbid"
+        assert method.summary.endswith(".")
+        assert set(method.errors) <= set(CODES)
+
+
+def test_a_session_id_of_the_parents_choice_takes_its_usual_form() -> None:
+    for written in (UUID.upper(), f"urn:uuid:{UUID}", UUID.replace("-", "")):
+        params = StartSessionParams.model_validate({"session_id": written, "config": CONFIG})
+        assert params.session_id == UUID
+
+
+def test_a_config_of_nothing_but_a_folder_asks_for_every_guarded_tool() -> None:
+    config = SessionConfig.model_validate(CONFIG)
+    assert config.runtime_mode == "supervised"
+    assert (config.allowed_dirs, config.env, config.extra_args, config.fork) == ([], {}, [], False)
+
+
+def test_an_error_carries_its_code_its_kind_and_what_can_be_done() -> None:
+    error = AdapterError(ErrorKind.BUSY, "Too many.", hint="Wait.", session_id="s", stderr_tail=None)
+    assert error.code == -32006
+    assert error.data == {"kind": "busy", "hint": "Wait.", "session_id": "s"}
+    assert str(error) == "Too many."
+    assert AdapterError(ErrorKind.API_ERROR, "x").code == INTERNAL_ERROR
+    assert AdapterError(ErrorKind.TIMEOUT, "x").data == {"kind": "timeout"}
+
+
+def test_a_param_that_only_the_world_can_refuse_looks_like_any_other() -> None:
+    error = invalid_param("config.working_dir", "no such folder")
+    assert error.code == -32602
+    assert error.data["errors"] == [{"path": "config.working_dir", "message": "no such folder"}]
+
+
+def test_every_kind_of_the_contract_has_a_code_of_its_own() -> None:
+    assert len(set(CODES.values())) == len(CODES)
+    assert set(ErrorKind) - set(CODES) == {ErrorKind.API_ERROR}
