@@ -68,13 +68,19 @@ async def serve(settings: Settings, stdio: Stdio) -> None:
         async with anyio.create_task_group() as calls:
             await _read_until(over, face, calls)
             looking.cancel()
-            await finish(registry, face, host, ledger, outbox, settings)
+            await finish(registry, providers, face, host, ledger, outbox, settings)
             calls.cancel_scope.cancel()
         tasks.cancel_scope.cancel()
 
 
 async def finish(
-    registry: Registry, face: NativeFace, host: ProcessHost, ledger: Ledger, outbox: Outbox, settings: Settings
+    registry: Registry,
+    providers: ProviderManager,
+    face: NativeFace,
+    host: ProcessHost,
+    ledger: Ledger,
+    outbox: Outbox,
+    settings: Settings,
 ) -> None:
     """End all sessions, answer what was asked, leave nothing running, let the parent read the last words. Bounded
     in every step."""
@@ -83,6 +89,7 @@ async def finish(
         await face.close(CALLS_END_S)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_say_last_words, outbox)
+            await providers.close()
             await host.close()
             await ledger.close()
 
@@ -158,6 +165,8 @@ def build_providers(host: ProcessHost, settings: Settings) -> ProviderManager:
         cli_path=settings.claude_path,
         max_line=settings.max_cli_line,
         handshake_timeout=settings.handshake_timeout,
+        warm=settings.warm,
+        warm_age=settings.idle_timeout,
     )
     return ProviderManager([claude])
 

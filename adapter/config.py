@@ -53,6 +53,11 @@ class Settings(BaseModel):
     permission_timeout: float = Field(
         0, ge=0, description="An unanswered permission request counts as deny after this. 0: never; people go to lunch."
     )
+    warm: int = Field(
+        0,
+        ge=0,
+        description="Spare CLIs kept ready for a session with the options of the last one; max_sessions counts them.",
+    )
     handshake_timeout: float = Field(
         60,
         gt=0,

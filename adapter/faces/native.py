@@ -167,7 +167,7 @@ class NativeFace:
     async def _send_message(self, call: Call, params: methods.SendMessageParams) -> methods.SendMessageResult:
         message = params.message
         content = message if isinstance(message, str) else [block.model_dump() for block in message]
-        accepted = self._registry.get(params.session_id).submit(content, params.idempotency_key)
+        accepted = await self._registry.get(params.session_id).submit(content, params.idempotency_key)
         call.after_reply.append(accepted.release)
         return methods.SendMessageResult(
             turn_id=accepted.turn_id, queued=accepted.ahead, repeated=accepted.repeated, outcome=accepted.outcome

@@ -92,6 +92,10 @@ class Child:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
+            if str(error.filename) == str(cwd):
+                raise AdapterError(
+                    ErrorKind.SPAWN_FAILED, f"{cwd}: no such folder", hint="The working folder is gone."
+                ) from error
             raise AdapterError(
                 ErrorKind.NOT_FOUND, f"{command[0]}: no such program", hint="Check the configured path."
             ) from error

@@ -112,6 +112,24 @@ class ProviderAdapter(ABC):
     async def set_runtime_mode(self, session_id: str, runtime_mode: str) -> None:
         """Change the runtime mode of a live process."""
 
+    def keep_warm(self, config: SessionConfig, room: int) -> None:
+        """Have spare processes for sessions like this one, at most `room` more. Returns at once; by default there are
+        none."""
+        return
+
+    @property
+    def spares(self) -> int:
+        """How many spare processes there are."""
+        return 0
+
+    async def drop_spare(self) -> bool:
+        """End a spare process to make room; False where there is none."""
+        return False
+
+    async def close(self) -> None:
+        """End what no session uses. No session may be started afterwards."""
+        return
+
     @abstractmethod
     async def stop_session(self, session_id: str, *, turn_running: bool, fast: bool = False) -> Exit:
         """End the session's process and everything it started. Idempotent; its stream must be read meanwhile.

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from adapter.guard import GuardedTasks
 from adapter.process.child import Exit
 from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
 from adapter.providers import probe
-from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth
+from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_command import ROOT_HINT, build_arguments, remove_file, write_mcp_file
 from adapter.providers.claude_process import PROVIDER, ClaudeProcess
+from adapter.providers.warm import WarmPool
 from protocol.errors import AdapterError, ErrorKind
 from protocol.wire.claude import RUNTIME_MODES
 
@@ -28,6 +30,9 @@ NAMES = ("claude", "claude-code")
 SETTING = "claude_path (--claude-path, AGENT_ADAPTER_CLAUDE_PATH)"
 INSTALL_HINT = "Install it with `npm install -g @anthropic-ai/claude-code`."
 
+DRAIN_S = 4.0
+"""How long the pipes of an ended process may take to close: longer than the child's own bounds together."""
+
 
 class ClaudeAdapter(ProviderAdapter):
     """The provider `claude`.
@@ -37,16 +42,30 @@ class ClaudeAdapter(ProviderAdapter):
         cli_path: configured path of the CLI, or None to look for it.
         max_line: bytes of the longest line that is read from it.
         handshake_timeout: seconds from spawn to the answer of `initialize`.
+        warm: how many spare processes are kept.
+        warm_age: seconds after which a spare is not used any more.
     """
 
     provider = PROVIDER
 
-    def __init__(self, host: ProcessHost, *, cli_path: str | None, max_line: int, handshake_timeout: float) -> None:
+    def __init__(
+        self,
+        host: ProcessHost,
+        *,
+        cli_path: str | None,
+        max_line: int,
+        handshake_timeout: float,
+        warm: int = 0,
+        warm_age: float = 0,
+    ) -> None:
         self._host = host
         self._cli_path = cli_path
         self._max_line = max_line
         self._handshake_timeout = handshake_timeout
         self._processes: dict[str, ClaudeProcess] = {}
+        self._warm = WarmPool(
+            warm, warm_age, start=self._start, end=self._end, tasks=GuardedTasks(host.tasks, "the warm pool")
+        )
 
     def find(self) -> str:
         """The CLI's path.
@@ -91,19 +110,26 @@ class ClaudeAdapter(ProviderAdapter):
             raise ProviderError(
                 PROVIDER, ErrorKind.UNSUPPORTED, text, hint="Leave transport at 'pipe'.", option="transport"
             )
-        provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
-        path = self.find()
-        mcp_file = write_mcp_file(config)
-        try:
-            command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
-            child = await self._host.spawn(command, cwd=config.working_dir, env=config.env, owner=session_id)
-            process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
-            await self._shake_hands(process)
-        finally:
-            # The CLI reads the file before it answers the handshake (measured with claude 2.1.x).
-            remove_file(mcp_file)
+        process = await self._warm.take(launch) or await self._start(launch, session_id)
         self._processes[session_id] = process
         return process
+
+    def keep_warm(self, config: SessionConfig, room: int) -> None:
+        """See `ProviderAdapter.keep_warm`."""
+        self._warm.fill(Launch(config), room)
+
+    @property
+    def spares(self) -> int:
+        """See `ProviderAdapter.spares`."""
+        return self._warm.count
+
+    async def drop_spare(self) -> bool:
+        """See `ProviderAdapter.drop_spare`."""
+        return await self._warm.drop()
+
+    async def close(self) -> None:
+        """See `ProviderAdapter.close`."""
+        await self._warm.close()
 
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
         """Write the message. See `ProviderAdapter.send_message`."""
@@ -151,17 +177,34 @@ class ClaudeAdapter(ProviderAdapter):
             )
         return process
 
-    async def _shake_hands(self, process: ClaudeProcess) -> None:
-        """On any failure, cancellation included, the process is gone when this returns."""
+    async def _start(self, launch: Launch, owner: str | None = None) -> ClaudeProcess:
+        """Spawn a CLI and shake hands. On any failure, cancellation included, it is gone when this returns."""
+        provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
+        path = self.find()
+        mcp_file = write_mcp_file(launch.config)
         try:
-            await process.shake_hands(self._handshake_timeout)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_drain, process)
-                    await self._host.stop(process)
-                    tasks.cancel_scope.cancel()
-            raise
+            command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
+            child = await self._host.spawn(command, cwd=launch.config.working_dir, env=launch.config.env, owner=owner)
+            process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
+            try:
+                await process.shake_hands(self._handshake_timeout)
+            except BaseException:
+                await self._end(process)
+                raise
+        finally:
+            # The CLI reads the file before it answers the handshake (measured with claude 2.1.x).
+            remove_file(mcp_file)
+        return process
+
+    async def _end(self, process: ClaudeProcess) -> None:
+        """End a process that no session reads. Shielded."""
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_drain, process)
+                await self._host.stop(process)
+                with anyio.move_on_after(DRAIN_S):
+                    await process.wait_over()
+                tasks.cancel_scope.cancel()
 
 
 async def _drain(process: ClaudeProcess) -> None:

@@ -28,13 +28,12 @@ BASE_ARGUMENTS = (
     "stdio",
 )
 
-
 SANDBOX = "IS_SANDBOX"
 """With this variable at `1` the CLI lets root skip permissions (measured with claude 2.1.197 and 2.1.329)."""
 
 ROOT_HINT = (
-    f"The CLI refuses it as root: run the daemon as another user, choose another runtime_mode, or, where this machine is a "
-    f"throw-away sandbox, start the session with {SANDBOX}=1 in config.env."
+    "The CLI refuses it as root: run the daemon as another user, choose another runtime_mode, or, where this machine "
+    f"is a throw-away sandbox, start the session with {SANDBOX}=1 in config.env."
 )
 
 

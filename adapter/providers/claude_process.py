@@ -59,7 +59,7 @@ class ClaudeProcess:
         self._pending: dict[str, _Pending] = {}
         self._early: list[ProviderEvent] = []
         self._turn_over = anyio.Event()
-        self._ended = False
+        self._ended = anyio.Event()
         config = launch.config
         self.started = SessionStarted(
             provider_session_id=provider_session_id,
@@ -151,7 +151,7 @@ class ClaudeProcess:
         if self._early:
             batch, self._early = self._early, []
             return batch
-        if self._ended:
+        if self._ended.is_set():
             raise StopAsyncIteration
         return await self._read()
 
@@ -161,7 +161,7 @@ class ClaudeProcess:
             return self._translate(self._framer.feed(chunk))
         batch = self._translate(self._framer.eof())
         ended = await self._host.bury(self._child)
-        self._ended = True
+        self._ended.set()
         self._turn_over.set()
         for pending in self._pending.values():
             pending.done.set()
@@ -191,6 +191,10 @@ class ClaudeProcess:
         if self._codec.at_rest:
             self._turn_over.set()
         return batch
+
+    async def wait_over(self) -> None:
+        """Wait until the stream has been read to its end."""
+        await self._ended.wait()
 
     # Towards the CLI
 

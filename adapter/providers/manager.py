@@ -45,6 +45,23 @@ class ProviderManager:
             raise AdapterError(ErrorKind.NOT_FOUND, f"Unknown provider {provider!r}.", hint=hint, provider=provider)
         return adapter
 
+    @property
+    def spares(self) -> int:
+        """Spare processes of all providers."""
+        return sum(adapter.spares for adapter in self._adapters.values())
+
+    async def drop_spare(self) -> bool:
+        """End one spare process; False where there is none."""
+        for adapter in self._adapters.values():
+            if await adapter.drop_spare():
+                return True
+        return False
+
+    async def close(self) -> None:
+        """End what no session uses."""
+        for adapter in self._adapters.values():
+            await adapter.close()
+
     async def health_check(self, provider: str) -> ProviderHealth:
         """Look at a provider now; those who ask at the same time share one look.
 

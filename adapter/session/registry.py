@@ -51,6 +51,8 @@ class Registry:
         self._tasks = tasks
         self._live: dict[str, Session] = {}
         self._ended: OrderedDict[str, tuple[SessionRecord, Exit]] = OrderedDict()
+        self._resuming: dict[str, str | None] = {}
+        """The conversations of sessions that are starting: these do not know theirs yet."""
         self._closing = False
         self._changed = anyio.Event()
 
@@ -62,11 +64,11 @@ class Registry:
         """
         adapter = self._providers.get(provider)
         id = session_id or str(uuid.uuid4())
-        if id in self._live:
-            raise invalid_param("session_id", "a live session has this id")
+        self._require_free(id, None)
         resume = await self._resolve(config.resume, fork=config.fork)
         if config.fork and resume is None:
             raise invalid_param("config.fork", "only with resume: there is nothing to fork")
+        held = None if config.fork else resume
         session = Session(
             id,
             adapter,
@@ -77,15 +79,21 @@ class Registry:
             tasks=self._tasks,
         )
         await self._make_room()
+        # Others may have come and taken either of them while we waited.
+        self._require_free(id, held)
         self._live[id] = session
+        self._resuming[id] = held
         try:
             await session.start(resume, fork=config.fork)
         except BaseException:
             del self._live[id]
             raise
+        finally:
+            del self._resuming[id]
         self._ended.pop(id, None)
         self._tasks.start_soon(self._retire, session)
         self._changed.set()
+        adapter.keep_warm(session.config, self._room)
         return session
 
     def get(self, session_id: str) -> Session:
@@ -156,8 +164,7 @@ class Registry:
             return None
         live = self._live.get(resume) or self._holder_of(resume)
         if live is not None and not fork:
-            text = f"the live session {live.id} has this conversation: stop it first, or fork it"
-            raise invalid_param("config.resume", text)
+            raise _held_by(live.id)
         if live is not None:
             return live.provider_session_id
         known = self._ended[resume][0] if resume in self._ended else await self._ledger.session(resume)
@@ -165,10 +172,25 @@ class Registry:
             raise invalid_param("config.resume", "this session ended before its conversation began")
         return resume if known is None else known.provider_session_id
 
+    def _require_free(self, id: str, conversation: str | None) -> None:
+        if id in self._live:
+            raise invalid_param("session_id", "a live session has this id")
+        if conversation is not None:
+            holder = self._holder_of(conversation)
+            holders = [holder.id] if holder is not None else []
+            holders += [other for other, theirs in self._resuming.items() if theirs == conversation]
+            if holders:
+                raise _held_by(holders[0])
+
     def _holder_of(self, provider_session_id: str) -> Session | None:
         return next(
             (session for session in self._live.values() if session.provider_session_id == provider_session_id), None
         )
+
+    @property
+    def _room(self) -> int:
+        """How many more processes the cap allows: sessions and spares count alike."""
+        return self._limits.max_sessions - len(self._live) - self._providers.spares
 
     async def _make_room(self) -> None:
         while len(self._live) >= self._limits.max_sessions:
@@ -184,6 +206,8 @@ class Registry:
             else:
                 text = f"{len(self._live)} sessions are live, and none is idle."
                 raise AdapterError(ErrorKind.LIMIT_REACHED, text, hint="Stop one, or raise max_sessions.")
+        while self._room <= 0 and await self._providers.drop_spare():
+            pass
         if self._closing:
             raise AdapterError(ErrorKind.INTERRUPTED, "The daemon is shutting down.")
 
@@ -200,3 +224,9 @@ class Registry:
             self._ended[session.id] = (session.record(), session.exit)
             while len(self._ended) > ENDED_KEPT:
                 self._ended.popitem(last=False)
+
+
+def _held_by(session_id: str) -> AdapterError:
+    return invalid_param(
+        "config.resume", f"the live session {session_id} has this conversation: stop it first, or fork it"
+    )

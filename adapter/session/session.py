@@ -77,6 +77,8 @@ class Session:
         self.config = config
         self.created_at = self.last_used_at = time.time()
         self.ended = anyio.Event()
+        self._settled = anyio.Event()
+        """Set when the start has come to its end, good or bad."""
         self._adapter = adapter
         self._sink = sink
         self._ledger = ledger
@@ -208,6 +210,8 @@ class Session:
             self._ledger.note_session(self.record())
             self.ended.set()
             raise
+        finally:
+            self._settled.set()
 
     def activate(self) -> None:
         """Begin to send events. Idempotent; called when the parent knows the session."""
@@ -217,7 +221,7 @@ class Session:
             self._link.pump()
             self._tasks.start_soon(self._turns.run)
 
-    def submit(self, content: Any, key: str | None = None) -> Accepted:
+    async def submit(self, content: Any, key: str | None = None) -> Accepted:
         """Accept a message. Its turn begins when the parent knows of it (`Accepted.release`).
 
         Args:
@@ -228,7 +232,7 @@ class Session:
             AdapterError: `busy` where too many wait, `session_not_found` where the session is ending,
                 `invalid_params` where the key was used for another message.
         """
-        self._require_live()
+        await self._require_live()
         self.last_used_at = time.time()
         return self._intake.accept(content, key)
 
@@ -238,7 +242,7 @@ class Session:
         Raises:
             AdapterError: `session_not_found` where the session is ending.
         """
-        self._require_live()
+        await self._require_live()
         turn = self._turns.in_hand
         if turn is None:
             return False
@@ -248,7 +252,7 @@ class Session:
 
     async def set_model(self, model: str) -> None:
         """Change the model from the next turn on, also for processes to come."""
-        self._require_live()
+        await self._require_live()
         if self._link.is_up:
             await self._adapter.set_model(self.id, model)
         self.config = self.config.model_copy(update={"model": model})
@@ -256,7 +260,7 @@ class Session:
 
     async def set_runtime_mode(self, runtime_mode: str) -> None:
         """Change the runtime mode, also for processes to come."""
-        self._require_live()
+        await self._require_live()
         if self._link.is_up:
             await self._adapter.set_runtime_mode(self.id, runtime_mode)
         self.config = self.config.model_copy(update={"runtime_mode": runtime_mode})
@@ -372,7 +376,10 @@ class Session:
         except AdapterError as error:
             log.info("session %s: a decision came too late: %s", self.id, error.message)
 
-    def _require_live(self) -> None:
+    async def _require_live(self) -> None:
+        # What is sent before the start is answered is meant for a session that has started, or gets the error.
+        if self.state is SessionState.STARTING:
+            await self._settled.wait()
         if self._is_ending:
             text = f"The session {self.id} has ended or is ending."
             raise AdapterError(ErrorKind.SESSION_NOT_FOUND, text, session_id=self.id)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 VERSIONS = installed_versions()
+PARAMETERS: list[str | None] = [*VERSIONS] or [None]
 HERE = Path(__file__).parent
 NONE_INSTALLED = "no real Claude CLI is installed, so nothing here was run (it takes npm: `make real-cli`)"
 
@@ -33,7 +34,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", params=list(VERSIONS) or [None])
+@pytest.fixture(scope="session", params=PARAMETERS)
 def version(request: pytest.FixtureRequest) -> str:
     """Each installed version of the CLI."""
     return str(request.param)

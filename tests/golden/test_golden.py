@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from itertools import count, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -157,22 +157,47 @@ def test_how_the_pipe_cuts_the_output_changes_no_event(path: Path) -> None:
     assert translated(stream, (dice.choice((1, 3, 50, 4096)) for _ in count())) == whole
 
 
+def of_subagent(entry: dict[str, Any], kind: str, block: str) -> bool:
+    """Whether an entry is this block of a subagent's."""
+    message = entry.get("msg", {})
+    content = message.get("message", {}).get("content") if message.get("type") == kind else None
+    return bool(message.get("parent_tool_use_id")) and isinstance(content, list) and content[0]["type"] == block
+
+
+def outputs(entries: list[dict[str, Any]]) -> tuple[Counter[str], Counter[str], list[object]]:
+    """How often each tool call of a run was started and ended, and what its progress said."""
+    events = [item.event for item in Replay().run(entries).params]
+    return (
+        Counter(event.tool_call_id for event in events if isinstance(event, ToolCallStarted)),
+        Counter(event.tool_call_id for event in events if isinstance(event, ToolCallOutput)),
+        [event.content for event in events if isinstance(event, ToolCallProgress)],
+    )
+
+
 @pytest.mark.parametrize("name", ["subagent_background", "newer-cli-subagent_background"])
 def test_a_background_agents_late_output_is_no_second_output_even_within_a_later_turn(name: str) -> None:
-    """The CLI tells it between two turns there; a message sent meanwhile puts a turn around it."""
+    """The CLI told it between two turns there; a message that was sent meanwhile would put a turn around it."""
     entries = read(RECORDINGS[0].with_name(f"{name}.jsonl"))
-    first_end = next(at for at, entry in enumerate(entries) if entry.get("msg", {}).get("type") == "result")
-    next_turn = [
-        at for at, entry in enumerate(entries) if at > first_end and entry.get("msg", {}).get("subtype") == "init"
-    ]
-    begun = entries[next_turn[0]]
-    rest = [entry for at, entry in enumerate(entries) if at > first_end and at != next_turn[0]]
-    params = Replay().run([*entries[: first_end + 1], begun, *rest]).params
-    started = Counter(item.event.tool_call_id for item in params if isinstance(item.event, ToolCallStarted))
-    ended = Counter(item.event.tool_call_id for item in params if isinstance(item.event, ToolCallOutput))
+    inits = [entry for entry in entries if entry.get("msg", {}).get("subtype") == "init"]
+    entries.remove(inits[1])
+    late = next(at for at, entry in enumerate(entries) if of_subagent(entry, "user", "tool_result"))
+    started, ended, progress = outputs([*entries[:late], inits[1], *entries[late:]])
     assert ended == started
-    late = [item.event.content for item in params if isinstance(item.event, ToolCallProgress)]
-    assert late.count("sub") >= 1
+    assert "sub" in progress
+
+
+def test_a_call_that_began_between_two_turns_may_end_within_one() -> None:
+    entries = read(RECORDINGS[0].with_name("subagent_background.jsonl"))
+    (call,) = (entry for entry in entries if of_subagent(entry, "assistant", "tool_use"))
+    (output,) = (entry for entry in entries if of_subagent(entry, "user", "tool_result"))
+    entries.remove(call)
+    entries.remove(output)
+    first_end = next(at for at, entry in enumerate(entries) if entry.get("msg", {}).get("type") == "result")
+    entries.insert(first_end + 1, call)
+    second = [at for at, entry in enumerate(entries) if entry.get("msg", {}).get("subtype") == "init"][1]
+    entries.insert(second + 1, output)
+    started, ended, _ = outputs(entries)
+    assert ended == started
 
 
 def test_a_subagents_tool_call_names_its_agent_even_where_the_question_about_it_comes_first() -> None:

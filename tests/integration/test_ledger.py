@@ -52,7 +52,7 @@ def kept_alive() -> Iterator[list[psutil.Process]]:
 async def gone(daemon_id: str, within: float) -> bool:
     """Whether everything that a daemon spawned has gone in time; only the process table can tell."""
     with anyio.move_on_after(within):
-        while marked(daemon_id):
+        while marked(daemon_id):  # noqa: ASYNC110
             await anyio.sleep(0.02)
     return not marked(daemon_id)
 

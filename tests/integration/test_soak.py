@@ -27,22 +27,27 @@ WARM_UP = 40
 
 AT_ONCE = 4
 
-GROWTH = 12 * 1024 * 1024
+GROWTH = 6 * 1024 * 1024
 """Bytes by which 200 sessions may let the daemon's memory grow. It keeps what `list_sessions` tells of the latest 256
-that ended, 1 to 2 MB, and the allocator keeps free pages; a pipe's buffer kept for each session would be 50 MB."""
+that ended, about 1 MB, and the allocator keeps free pages; a pipe's buffer kept for each session would be 50 MB."""
 
 SETTLE_S = 10.0
 """Seconds for the last pipes, threads and files of a session to go, after its end was told."""
+
+BETWEEN_LOOKS_S = 0.2
+"""Seconds between two looks."""
+
+THREADS = AT_ONCE
+"""Threads that may come on top: the pool has as many as were needed at once, and lets go of them when it is used."""
 
 MOCK = ROOT / "mock_clis" / "claude"
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a daemon holds, but for its memory."""
+    """What a daemon holds, but for memory and threads."""
 
     descriptors: tuple[str, ...]
-    threads: int
     children: int
     files: tuple[str, ...]
 
@@ -53,20 +58,22 @@ def holdings(daemon: psutil.Process, scratch: Path) -> Holdings:
     targets = [os.readlink(each).split("[")[0] for each in folder.iterdir() if each.is_symlink()]
     return Holdings(
         descriptors=tuple(sorted(targets)),
-        threads=daemon.num_threads(),
         children=len(daemon.children(recursive=True)),
         files=tuple(sorted(str(path.relative_to(scratch)) for path in scratch.rglob("*"))),
     )
 
 
 async def settle(look: Callable[[], Holdings], wanted: Holdings | None = None) -> Holdings:
-    """What is held once it no longer changes, or as soon as it is as wanted."""
-    before = None
+    """What is held once two looks in a row agree, or once it is as wanted; in any case after `SETTLE_S` seconds."""
+    latest = await anyio.to_thread.run_sync(look)
     with anyio.move_on_after(SETTLE_S):
-        while before is None or (now := await anyio.to_thread.run_sync(look)) != (wanted or before):
-            before = now if before is not None else await anyio.to_thread.run_sync(look)
-            await anyio.sleep(0.1)
-    return await anyio.to_thread.run_sync(look)
+        while latest != wanted:
+            before = latest
+            await anyio.sleep(BETWEEN_LOOKS_S)
+            latest = await anyio.to_thread.run_sync(look)
+            if wanted is None and latest == before:
+                break
+    return latest
 
 
 async def cycle(daemon: Daemon, workspace: Path, number: int) -> None:
@@ -119,10 +126,11 @@ async def test_two_hundred_sessions_leave_descriptors_memory_threads_processes_a
         process = psutil.Process(daemon.process.pid)
         await cycles(daemon, workspace, WARM_UP)
         before = await settle(lambda: holdings(process, scratch))
-        memory = process.memory_info().rss
+        threads, memory = process.num_threads(), process.memory_info().rss
         await cycles(daemon, workspace, CYCLES)
         after = await settle(lambda: holdings(process, scratch), before)
         assert after == before
+        assert process.num_threads() <= threads + THREADS
         assert process.memory_info().rss - memory < GROWTH, f"from {memory} to {process.memory_info().rss} bytes"
         print(f"{memory >> 10} KiB before, {process.memory_info().rss >> 10} KiB after; {after}")
     assert daemon.stderr == ""

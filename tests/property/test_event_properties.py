@@ -83,7 +83,9 @@ deltas = st.builds(TextDelta, text=st.text(max_size=4), parent_tool_call_id=agen
 def test_joining_deltas_keeps_every_text_and_every_order(events: list[Any]) -> None:
     joined = join_deltas(list(events))
     spread = [
-        (type(event), event.parent_tool_call_id, letter) for event in joined for letter in getattr(event, "text", "")
+        (type(event), getattr(event, "parent_tool_call_id", None), letter)
+        for event in joined
+        for letter in getattr(event, "text", "")
     ]
     before = [
         (type(event), event.parent_tool_call_id, letter) for event in events for letter in getattr(event, "text", "")

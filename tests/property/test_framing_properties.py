@@ -121,6 +121,7 @@ def test_no_framer_keeps_more_than_the_limit(piece: bytes) -> None:
             for _ in range(100):
                 found = framer.feed(chunk)
                 assert all(not (isinstance(a, Unframed) and isinstance(b, Unframed)) for a, b in pairwise(found))
+            del found
             kept, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -42,6 +42,10 @@ class RawDaemon:
         """What was read from the pipe and not asked for yet."""
         self.taken = 0
         """Bytes read from the pipe so far."""
+        self.heard: list[Any] = []
+        """The messages taken with `line`."""
+        self.sent: list[Any] = []
+        """The requests sent with `request`."""
 
     async def send(self, data: bytes) -> None:
         """Write bytes."""
@@ -50,14 +54,16 @@ class RawDaemon:
 
     async def request(self, id: int, method: str, **params: Any) -> None:
         """Write a request as a line."""
-        await self.send(json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).encode() + b"\n")
+        self.sent.append({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        await self.send(json.dumps(self.sent[-1]).encode() + b"\n")
 
     async def line(self) -> Any:
         """Read the next message of a parent that frames by lines."""
         while b"\n" not in self.unread:
             await self._read()
         line, _, self.unread = self.unread.partition(b"\n")
-        return json.loads(line)
+        self.heard.append(json.loads(line))
+        return self.heard[-1]
 
     async def frame(self) -> Any:
         """Read the next message of a parent that frames with headers."""

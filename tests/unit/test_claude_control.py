@@ -48,11 +48,20 @@ def test_a_request_of_ours_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"subtype": "success", "request_id": "a", "response": {"x": 1}}, ControlAnswered(request_id="a", response={"x": 1})),
+        (
+            {"subtype": "success", "request_id": "a", "response": {"x": 1}},
+            ControlAnswered(request_id="a", response={"x": 1}),
+        ),
         ({"subtype": "success", "request_id": "a"}, ControlAnswered(request_id="a", response={})),
         ({"subtype": "success", "request_id": "a", "response": None}, ControlAnswered(request_id="a", response={})),
-        ({"subtype": "error", "request_id": "a", "error": "no"}, ControlAnswered(request_id="a", response={}, error="no")),
-        ({"subtype": "error", "request_id": "a"}, ControlAnswered(request_id="a", response={}, error="refused without a reason")),
+        (
+            {"subtype": "error", "request_id": "a", "error": "no"},
+            ControlAnswered(request_id="a", response={}, error="no"),
+        ),
+        (
+            {"subtype": "error", "request_id": "a"},
+            ControlAnswered(request_id="a", response={}, error="refused without a reason"),
+        ),
     ],
 )
 def test_an_answer_of_the_cli_is_kept_until_it_is_taken(body: dict[str, Any], expected: ControlAnswered) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from protocol.codecs.claude_result import ResultReader
 from protocol.errors import ErrorKind
 from protocol.events import TurnUsage, Usage
-from protocol.signals import TurnEnded
+
+if TYPE_CHECKING:
+    from protocol.signals import TurnEnded
 
 USAGE = {"input_tokens": 10, "output_tokens": 9, "cache_read_input_tokens": 1, "cache_creation_input_tokens": 2}
 
@@ -68,6 +70,7 @@ def test_the_stop_reason_is_the_contracts(value: dict[str, Any], failure: str | 
         ({"result": "Slow", "api_error_status": 429}, None, ErrorKind.API_ERROR, 429, "Slow"),
         ({"result": "x", "api_error_status": 401}, None, ErrorKind.NOT_AUTHENTICATED, 401, "x"),
         ({"result": "Log in"}, "authentication_failed", ErrorKind.NOT_AUTHENTICATED, None, "Log in"),
+        ({"result": "API Error: Repeated 529 Overloaded errors."}, None, ErrorKind.API_ERROR, 529, "Repeated"),
         ({"errors": ["one", 2]}, None, ErrorKind.PROTOCOL_ERROR, None, "one; 2"),
         ({}, None, ErrorKind.PROTOCOL_ERROR, None, "without a text"),
         ({"errors": 5, "result": {}, "api_error_status": "x"}, None, ErrorKind.PROTOCOL_ERROR, None, "without a text"),

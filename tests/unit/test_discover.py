@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from adapter.process import discover
 from adapter.process.discover import USUAL_PLACES, find_cli
 from protocol.errors import AdapterError, ErrorKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = ("claude", "claude-code")
 

@@ -75,10 +75,17 @@ def test_a_malformed_message_keeps_its_id_where_it_can_be_read(value: Any, id: A
     assert isinstance(message, Malformed)
     assert (message.id, message.code) == (id, code)
     answer = message.answer()
+    assert answer is not None
     assert answer["id"] == id
     assert answer["error"]["code"] == code
     assert answer["error"]["message"]
     assert answer["error"]["data"]["kind"]
+
+
+def test_a_notification_that_cannot_be_carried_out_gets_no_answer_all_the_same() -> None:
+    message = parse(envelope(method="m", params=[1]))
+    assert isinstance(message, Malformed)
+    assert message.answer() is None
 
 
 def test_params_that_are_no_object_are_named_like_any_other_bad_param() -> None:

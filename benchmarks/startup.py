@@ -1,0 +1,92 @@
+"""From the spawn to the first answer, and what a session's start costs on top of its CLI's own.
+
+The CLI alone is started in the same round, by the same handshake; what an adapter adds is the difference of the
+medians. A start is "cold" as far as one that follows another can be: nothing of ours runs, the files are in memory.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from adapter.config import Settings
+from benchmarks.stats import summarise
+from benchmarks.targets import Acp, Cli, Ours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.peers import Peer
+    from benchmarks.plan import Plan
+    from benchmarks.targets import Place, Target
+
+MILLI = 1e3
+WARM_SETTLE_S = 3.0
+"""For a pool to be filled again: longer than the CLI's own start, several times."""
+
+
+def measure_initialize(place: Place, plan: Plan, peers: dict[str, Peer]) -> dict[str, Any]:
+    """Milliseconds from the spawn to the answer of `initialize`, by target."""
+    makers: list[Callable[[], Target]] = [lambda: Ours(place)]
+    if peers["acp"].command:
+        makers.append(lambda: Acp(place, peers["acp"]))
+    taken: dict[str, list[float]] = {}
+    for _ in range(plan.starts):
+        for make in makers:
+            target = make()
+            with target.link:
+                target.initialize()
+                taken.setdefault(target.name, []).append((time.perf_counter() - target.link.started) * MILLI)
+    return {name: summarise(values).as_json() for name, values in taken.items()}
+
+
+def measure_sessions(place: Place, plan: Plan, peers: dict[str, Peer], cli: str | None) -> dict[str, Any]:
+    """Milliseconds to a session, by target, beside the start of the CLI alone.
+
+    Args:
+        place: where to run.
+        plan: how often.
+        peers: those that are there are measured too.
+        cli: the real CLI; None for the mock.
+    """
+    taken: dict[str, list[float]] = {}
+    targets: list[Target] = [Ours(place, cli=cli)]
+    targets += [Acp(place, peers["acp"], cli=cli)] if peers["acp"].command else []
+    try:
+        for target in targets:
+            target.initialize()
+            target.shut(target.open())
+        for _ in range(plan.real_starts if cli else plan.sessions_started):
+            alone = Cli(place, cli)
+            with alone.link:
+                alone.initialize()
+                taken.setdefault(alone.name, []).append((time.perf_counter() - alone.link.started) * MILLI)
+            for target in targets:
+                taken.setdefault(target.name, []).append(_timed_open(target))
+    finally:
+        for target in targets:
+            target.link.close()
+    return {name: summarise(values).as_json() for name, values in taken.items()}
+
+
+def measure_warm(place: Place, plan: Plan, cli: str | None) -> dict[str, Any] | None:
+    """Milliseconds to a session that finds a warm CLI in the pool; None where the daemon has no pool."""
+    if "warm" not in Settings.model_fields:
+        return None
+    target = Ours(place, "--warm", "1", cli=cli)
+    taken = []
+    with target.link:
+        target.initialize()
+        target.shut(target.open())
+        for _ in range(plan.real_starts):
+            time.sleep(WARM_SETTLE_S)
+            taken.append(_timed_open(target))
+    return summarise(taken).as_json()
+
+
+def _timed_open(target: Target) -> float:
+    before = time.perf_counter()
+    session = target.open()
+    taken = (time.perf_counter() - before) * MILLI
+    target.shut(session)
+    return taken
