@@ -149,13 +149,13 @@ class Link:
             return int(self._ps.memory_full_info().uss)
         return 0
 
-    def helpers(self, name: str) -> list[psutil.Process]:
-        """The direct children with this word on their command line."""
-        return [child for child in self._ps.children() if any(name in word for word in _cmdline(child))]
-
-    def children(self) -> int:
-        """How many processes it has started that still run, at any depth."""
-        return len(self._ps.children(recursive=True))
+    def helpers_rss(self) -> int:
+        """Bytes of resident memory of the processes that it has started and that still run, at any depth."""
+        total = 0
+        for child in self._ps.children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                total += int(child.memory_info().rss)
+        return total
 
     def bytes_read(self) -> int | None:
         """Bytes that the process has read so far; None where the system does not tell."""
@@ -211,10 +211,3 @@ def ended_together(links: Sequence[Link]) -> Iterator[None]:
         for link in links:
             stack.callback(link.close)
         yield
-
-
-def _cmdline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

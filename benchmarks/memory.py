@@ -28,7 +28,8 @@ HELD_SHARE = 0.02
 
 
 def measure_idle(place: Place, peers: dict[str, Peer]) -> dict[str, Any]:
-    """MB of an adapter that has answered `initialize` and has no session; of ours with its helper process."""
+    """MB of an adapter that has answered `initialize` and has no session: alone, with the helpers it keeps, and what
+    is its own alone."""
     taken: dict[str, dict[str, list[float]]] = {}
     for _ in range(IDLE_ROUNDS):
         targets: list[Target] = [Ours(place)]
@@ -37,8 +38,8 @@ def measure_idle(place: Place, peers: dict[str, Peer]) -> dict[str, Any]:
             with target.link:
                 target.initialize()
                 time.sleep(SETTLE_S)
-                helpers = sum(child.memory_info().rss for child in target.link.helpers("python"))
-                found = {"rss": target.link.rss(), "uss": target.link.uss(), "helper": helpers}
+                alone = target.link.rss()
+                found = {"alone": alone, "all": alone + target.link.helpers_rss(), "uss": target.link.uss()}
                 for what, value in found.items():
                     taken.setdefault(target.name, {}).setdefault(what, []).append(value / MB)
     return {name: {what: summarise(values).as_json() for what, values in of.items()} for name, of in taken.items()}

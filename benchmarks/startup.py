@@ -69,19 +69,20 @@ def measure_sessions(place: Place, plan: Plan, peers: dict[str, Peer], cli: str 
     return {name: summarise(values).as_json() for name, values in taken.items()}
 
 
-def measure_warm(place: Place, plan: Plan, cli: str | None) -> dict[str, Any] | None:
-    """Milliseconds to a session that finds a warm CLI in the pool; None where the daemon has no pool."""
+def measure_warm(place: Place, plan: Plan, cli: str | None) -> dict[str, Any]:
+    """Milliseconds to a session that finds a warm CLI in the pool, beside one that does not; None without a pool."""
     if "warm" not in Settings.model_fields:
-        return None
-    target = Ours(place, "--warm", "1", cli=cli)
-    taken = []
-    with target.link:
-        target.initialize()
-        target.shut(target.open())
-        for _ in range(plan.real_starts):
-            time.sleep(WARM_SETTLE_S)
-            taken.append(_timed_open(target))
-    return summarise(taken).as_json()
+        return {"warm": None, "cold": None}
+    taken: dict[str, list[float]] = {"cold": [], "warm": []}
+    for name, flags in (("cold", ()), ("warm", ("--warm", "1"))):
+        target = Ours(place, *flags, cli=cli)
+        with target.link:
+            target.initialize()
+            target.shut(target.open())
+            for _ in range(plan.real_starts):
+                time.sleep(WARM_SETTLE_S if flags else 0)
+                taken[name].append(_timed_open(target))
+    return {name: summarise(values).as_json() for name, values in taken.items()}
 
 
 def _timed_open(target: Target) -> float:

@@ -198,6 +198,7 @@ class ClaudeCodec:
             # Our message met a turn that the CLI had just begun by itself, and an older CLI does not tell whose turn
             # began. The message's own is still to come: for the session it is the same turn that goes on. The costs
             # of both are in its result, because the CLI counts them up.
+            self.results.begin()
             out.append(Notice(level="info", message="The agent finished background work before taking the message."))
             return
         ended = self.results.read(line, out)

@@ -32,6 +32,10 @@ class ResultReader:
         self._context_window: int | None = None
         self._failure: str | None = None
 
+    def begin(self) -> None:
+        """A turn begins: what was noted of an earlier one does not count for it."""
+        self.usage_sent, self._failure = False, None
+
     def note_failure(self, kind: str) -> None:
         """The CLI's own word for the API failure that ends the running turn (`assistant.error`)."""
         self._failure = kind

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections import deque
 from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import psutil
 
+from protocol.framing import HeaderFramer, LineFramer
 from tests.support.daemon import ROOT, WAIT_S
 from tests.support.mock_daemon import MOCK, left_behind, mock_environment
 
@@ -26,8 +28,13 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
+    from protocol.framing import Frame, Framer
+
 READ_SIZE = 16 * 1024
 """Bytes per read: less than a pipe holds, so that a parent that wants one message takes little more."""
+
+LONGEST = 128 * 1024 * 1024
+"""Bytes of the longest message that a test waits for."""
 
 COMMAND = (sys.executable, "-m", "adapter", "--claude-path", str(MOCK))
 
@@ -38,8 +45,8 @@ class RawDaemon:
     def __init__(self, process: Process, output: int) -> None:
         self.process = process
         self._output = output
-        self.unread = b""
-        """What was read from the pipe and not asked for yet."""
+        self._lines, self._frames = LineFramer(LONGEST), HeaderFramer(LONGEST)
+        self._complete: deque[Frame] = deque()
         self.taken = 0
         """Bytes read from the pipe so far."""
         self.heard: list[Any] = []
@@ -59,23 +66,12 @@ class RawDaemon:
 
     async def line(self) -> Any:
         """Read the next message of a parent that frames by lines."""
-        while b"\n" not in self.unread:
-            await self._read()
-        line, _, self.unread = self.unread.partition(b"\n")
-        self.heard.append(json.loads(line))
+        self.heard.append(await self._next(self._lines))
         return self.heard[-1]
 
     async def frame(self) -> Any:
         """Read the next message of a parent that frames with headers."""
-        while b"\r\n\r\n" not in self.unread:
-            await self._read()
-        head, _, self.unread = self.unread.partition(b"\r\n\r\n")
-        name, _, length = head.partition(b": ")
-        assert name == b"Content-Length", f"not a header block: {head[:200]!r}"
-        while len(self.unread) < int(length):
-            await self._read()
-        body, self.unread = self.unread[: int(length)], self.unread[int(length) :]
-        return json.loads(body)
+        return await self._next(self._frames)
 
     async def answer(self, id: int) -> Any:
         """Read up to the result of a request."""
@@ -99,13 +95,17 @@ class RawDaemon:
         with anyio.fail_after(WAIT_S):
             return await self.process.wait()
 
-    async def _read(self) -> None:
-        with anyio.fail_after(WAIT_S):
-            await anyio.wait_readable(self._output)
-        chunk = os.read(self._output, READ_SIZE)
-        assert chunk, "the daemon's output has ended"
-        self.taken += len(chunk)
-        self.unread += chunk
+    async def _next(self, framer: Framer) -> Any:
+        while not self._complete:
+            with anyio.fail_after(WAIT_S):
+                await anyio.wait_readable(self._output)
+            chunk = os.read(self._output, READ_SIZE)
+            assert chunk, "the daemon's output has ended"
+            self.taken += len(chunk)
+            self._complete += framer.feed(chunk)
+        frame = self._complete.popleft()
+        assert isinstance(frame, bytes), f"no message: {frame}"
+        return json.loads(frame)
 
 
 @asynccontextmanager
