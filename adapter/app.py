@@ -17,6 +17,7 @@ import anyio
 from adapter.config import state_folder
 from adapter.faces.native import NativeFace
 from adapter.guard import GuardedTasks
+from adapter.process.child import watch_without_threads
 from adapter.process.host import ProcessHost
 from adapter.process.identity import new_daemon_id
 from adapter.providers.claude import ClaudeAdapter
@@ -47,6 +48,7 @@ its answer."""
 
 async def serve(settings: Settings, stdio: Stdio) -> None:
     """Serve the native face until the end is asked for; nothing of ours runs when this returns."""
+    watch_without_threads()
     over = anyio.Event()
     async with anyio.create_task_group() as tasks:
         daemon_id = new_daemon_id()

@@ -8,9 +8,11 @@ providers.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal as signals
 import subprocess
+import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,6 +43,17 @@ EXIT_AFTER_OUTPUT_S = 2.0
 
 WRITE_S = 30.0
 """How long a write may wait for a child that does not read its stdin. claude 2.1.x reads at once, also in a turn."""
+
+
+def watch_without_threads() -> None:
+    """Have exits told by the kernel (pidfd) where asyncio would keep a waiting thread for each child.
+
+    Python 3.12 does so by itself. Call once in the running loop, before the first child.
+    """
+    if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(asyncio.get_running_loop())
+        asyncio.get_event_loop_policy().set_child_watcher(watcher)
 
 
 @dataclass(frozen=True, slots=True)
