@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 LAST_WORDS_S = 2.0
 """How long the parent may take to read the last events once everything has ended, as long as it reads."""
 
-NOT_READING_S = 0.4
+NOT_READING_S = 0.3
 """A parent that takes nothing for so long is gone or asleep; with the stop ladder before it, nothing of ours is left
 after two seconds."""
 

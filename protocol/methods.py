@@ -5,7 +5,6 @@ The dispatcher validates with it, `rpc.discover` describes from it, SPEC.md is c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -13,33 +12,18 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Str
 
 from protocol.errors import ErrorKind
 from protocol.lifecycle import SessionState
+from protocol.model import Empty as Empty
+from protocol.model import Method as Method
+from protocol.model import NoParams as NoParams
+from protocol.model import Params as Params
+from protocol.model import ProviderName, SessionId, Text
+from protocol.model import Result as Result
+from protocol.model import SessionParams as SessionParams
+from protocol.queries import QUERIES
 
 PROTOCOL_VERSION = 1
 
-ProviderName = Annotated[str, Field(min_length=1, description="The provider's name, as in `initialize`'s `providers`.")]
-SessionId = Annotated[str, Field(min_length=1, description="The daemon's id of the session.")]
 RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-class Params(BaseModel):
-    """Params are objects; an unknown member is an error, so that a misspelt option is never silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
-
-
-class Result(BaseModel):
-    """What a method answers."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class NoParams(Params):
-    """A method without params."""
-
-
-class Empty(Result):
-    """Done; there is nothing to tell."""
 
 
 class ClientInfo(BaseModel):
@@ -121,6 +105,14 @@ class SessionConfig(Params):
     max_budget_usd: float | None = Field(None, gt=0)
     output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
     effort: Text | None = None
+    fallback_model: Text | None = Field(None, description="Takes over when the model is overloaded.")
+    setting_sources: list[Literal["user", "project", "local"]] | None = Field(
+        None, description="Which settings files, memory files, hooks and project MCP servers count; [] for none."
+    )
+    agents: dict[str, dict[str, JsonValue]] | None = Field(
+        None, description="Further subagents, in the CLI's own shape."
+    )
+    checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
     resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
     fork: bool = Field(False, description="With `resume`: go on in a copy.")
     env: dict[str, str] = Field(default_factory=dict, description="Added to the scrubbed environment.")
@@ -216,12 +208,6 @@ class SendMessageResult(Result):
     )
 
 
-class SessionParams(Params):
-    """Which session."""
-
-    session_id: SessionId
-
-
 class InterruptResult(Result):
     """Whether a turn was running."""
 
@@ -293,17 +279,6 @@ class OpenRpcDocument(Result):
     model_config = ConfigDict(extra="allow")
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One method of the native face: what it takes, what it answers, and the errors it can answer with besides
-    -326xx."""
-
-    params: type[Params]
-    result: type[Result]
-    summary: str
-    errors: tuple[ErrorKind, ...] = ()
-
-
 _SESSION_ERRORS = (ErrorKind.SESSION_NOT_FOUND, ErrorKind.INTERRUPTED)
 _CLI_ERRORS = (ErrorKind.PROTOCOL_ERROR, ErrorKind.TIMEOUT, ErrorKind.UNSUPPORTED, ErrorKind.PROCESS_EXITED)
 
@@ -343,7 +318,7 @@ METHODS: dict[str, Method] = {
     ),
     "rpc.discover": Method(NoParams, OpenRpcDocument, "Describe all of this."),
     "shutdown": Method(NoParams, Empty, "End everything, as at the end of stdin."),
-}
+} | QUERIES
 
 
 class PermissionParams(Result):

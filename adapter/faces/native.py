@@ -7,6 +7,7 @@ any provider but its name.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,6 +20,7 @@ from adapter.session.sink import QuestionFailed
 from protocol import methods, openrpc
 from protocol.errors import invalid_param
 from protocol.methods import METHODS, PROTOCOL_VERSION
+from protocol.queries import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +82,7 @@ class NativeFace:
             "set_runtime_mode": self._set_runtime_mode,
             "rpc.discover": self._discover,
             "shutdown": self._shut_down,
+            **{name: partial(self._query, name) for name in QUERIES},
         }
         dispatcher = Dispatcher({name: (METHODS[name].params, handler) for name, handler in handlers.items()})
         self._peer = Peer(input, outbox, dispatcher.serve, limit=settings.max_message)
@@ -191,6 +194,10 @@ class NativeFace:
     async def _set_runtime_mode(self, call: Call, params: methods.SetRuntimeModeParams) -> methods.Empty:
         await self._registry.get(params.session_id).set_runtime_mode(params.runtime_mode)
         return methods.Empty()
+
+    async def _query(self, name: str, call: Call, params: Any) -> dict[str, Any]:
+        session = self._registry.get(params.session_id)
+        return await session.query(name, params.model_dump(exclude={"session_id"}))
 
     async def _discover(self, call: Call, params: methods.NoParams) -> dict[str, Any]:
         return openrpc.document(__version__)

@@ -75,7 +75,7 @@ class StopTarget(Protocol):
 class StopLimits:
     """Seconds that each step may take; 0 leaves a polite step out. The reasons are times of claude 2.1.197/2.1.329."""
 
-    polite_s: float = 1.3
+    polite_s: float = 1.2
     """All polite steps together, so that with the kill and the sweep nothing is left after two seconds, whatever the
     child does. What the CLI may still do then is wait for tools that are dead (1.5 s, 2.1.329) or end background
     shells (up to 1.7 s), which the sweep does as well; each event is in its transcript 0.05 s after it was sent."""

@@ -112,6 +112,11 @@ class ProviderAdapter(ABC):
     async def set_runtime_mode(self, session_id: str, runtime_mode: str) -> None:
         """Change the runtime mode of a live process."""
 
+    async def query(self, session_id: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Ask a live process one of the questions of `protocol.queries`; by default none is known."""
+        text = f"{self.provider} cannot answer {name}."
+        raise ProviderError(self.provider, ErrorKind.UNSUPPORTED, text, session_id=session_id)
+
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """Have spare processes for sessions like this one, at most `room` more. Returns at once; by default there are
         none."""

@@ -16,10 +16,11 @@ from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
 from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
-from adapter.providers.claude_command import ROOT_HINT, build_arguments, remove_file, write_mcp_file
+from adapter.providers.claude_command import ROOT_HINT, build_arguments, build_environment, remove_file, write_mcp_file
 from adapter.providers.claude_process import PROVIDER, ClaudeProcess
 from adapter.providers.warm import WarmPool
-from protocol.errors import AdapterError, ErrorKind
+from protocol.codecs import claude_queries
+from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
@@ -114,6 +115,19 @@ class ClaudeAdapter(ProviderAdapter):
         self._processes[session_id] = process
         return process
 
+    async def query(self, session_id: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Over the control channel; the models are known from the handshake. See `ProviderAdapter.query`."""
+        process = self._get(session_id)
+        try:
+            if name == "list_models":
+                return claude_queries.parse_models(process.handshake)
+            query = claude_queries.QUERIES[name]
+            return claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
+        except RemoteProtocolError as error:
+            raise ProviderError(
+                PROVIDER, ErrorKind.PROTOCOL_ERROR, f"{name}: {error}", session_id=session_id
+            ) from error
+
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """See `ProviderAdapter.keep_warm`."""
         self._warm.fill(Launch(config), room)
@@ -184,7 +198,8 @@ class ClaudeAdapter(ProviderAdapter):
         mcp_file = write_mcp_file(launch.config)
         try:
             command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
-            child = await self._host.spawn(command, cwd=launch.config.working_dir, env=launch.config.env, owner=owner)
+            environment = build_environment(launch.config)
+            child = await self._host.spawn(command, cwd=launch.config.working_dir, env=environment, owner=owner)
             process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
             try:
                 await process.shake_hands(self._handshake_timeout)

@@ -37,6 +37,10 @@ ROOT_HINT = (
 )
 
 
+CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
+"""Makes the CLI keep files for `rewind_files` (claude 2.1.x; there is no flag)."""
+
+
 def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | None) -> list[str]:
     """The command line after the program.
 
@@ -79,6 +83,8 @@ def _options(config: SessionConfig) -> dict[str, Any]:
         "--max-budget-usd": config.max_budget_usd,
         "--allowedTools": ",".join(config.allowed_tools) if config.allowed_tools else None,
         "--disallowedTools": ",".join(config.disallowed_tools) if config.disallowed_tools else None,
+        "--fallback-model": config.fallback_model,
+        "--setting-sources": ",".join(config.setting_sources) if config.setting_sources is not None else None,
         "--settings": json.dumps({"plansDirectory": config.plans_directory}) if config.plans_directory else None,
     }
 
@@ -89,8 +95,14 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
         "systemPrompt": config.system_prompt,
         "appendSystemPrompt": config.append_system_prompt,
         "jsonSchema": config.output_schema,
+        "agents": config.agents,
     }
     return {"hooks": None, **{name: value for name, value in fields.items() if value is not None}}
+
+
+def build_environment(config: SessionConfig) -> dict[str, str]:
+    """What is added to the scrubbed environment: the parent's, and what switches on what only a variable can."""
+    return {**({CHECKPOINTING: "true"} if config.checkpoint else {}), **config.env}
 
 
 def write_mcp_file(config: SessionConfig) -> str | None:

@@ -60,6 +60,8 @@ class ClaudeProcess:
         self._early: list[ProviderEvent] = []
         self._turn_over = anyio.Event()
         self._ended = anyio.Event()
+        self.handshake: dict[str, Any] = {}
+        """The CLI's answer to `initialize`."""
         config = launch.config
         self.started = SessionStarted(
             provider_session_id=provider_session_id,
@@ -105,6 +107,7 @@ class ClaudeProcess:
         self._learn(pending.answer.response or {})
 
     def _learn(self, answer: dict[str, Any]) -> None:
+        self.handshake = answer
         account = answer.get("account") or {}
         if _is_logged_out(account):
             hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."

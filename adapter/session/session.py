@@ -266,6 +266,15 @@ class Session:
         self.config = self.config.model_copy(update={"runtime_mode": runtime_mode})
         self._timeline.tell_news(runtime_mode=runtime_mode)
 
+    async def query(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Ask the CLI one of the questions of `protocol.queries`.
+
+        Raises:
+            AdapterError: why there is no answer.
+        """
+        await self._require_live()
+        return await self._adapter.query(self.id, name, params)
+
     async def stop(self, reason: EndReason, *, fast: bool = False) -> Exit:
         """End it and everything it started. Idempotent; shielded. Gives how its process ended."""
         if self.state is SessionState.STARTING:

@@ -42,6 +42,18 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("set_runtime_mode", {"session_id": "s", "runtime_mode": "full_access"}),
     ("rpc.discover", {}),
     ("shutdown", {}),
+    ("list_models", {"session_id": "s"}),
+    ("get_context", {"session_id": "s"}),
+    ("set_effort", {"session_id": "s", "effort": "low"}),
+    ("set_thinking_budget", {"session_id": "s", "max_thinking_tokens": 0}),
+    ("set_thinking_budget", {"session_id": "s", "max_thinking_tokens": None}),
+    ("list_mcp_servers", {"session_id": "s"}),
+    ("reconnect_mcp_server", {"session_id": "s", "server": "tide"}),
+    ("toggle_mcp_server", {"session_id": "s", "server": "tide", "enabled": False}),
+    ("stop_task", {"session_id": "s", "task_id": "b1"}),
+    ("rename_session", {"session_id": "s", "title": "High water"}),
+    ("rewind_files", {"session_id": "s", "turn_id": "t"}),
+    ("rewind_files", {"session_id": "s", "turn_id": "t", "dry_run": True}),
 ]
 
 BAD: list[tuple[str, dict[str, Any], set[str]]] = [

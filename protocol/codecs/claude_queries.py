@@ -1,0 +1,111 @@
+"""Our questions to a session (`protocol.queries`) in Claude Code's control channel, and its answers in ours. Pure.
+
+Subtypes and shapes measured with claude 2.1.197 and 2.1.329. What one of them does not know, it refuses by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from protocol.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question: the CLI's subtype, its fields from our params, our result from its answer."""
+
+    subtype: str
+    fields: Callable[[Json], Json]
+    result: Callable[[Json], Json]
+
+
+def _nothing(_: Json) -> Json:
+    return {}
+
+
+def _server(params: Json) -> Json:
+    return {"serverName": params["server"]}
+
+
+def parse_models(answer: Json) -> Json:
+    """`models` of the handshake, and of `list_models`."""
+    return {"models": [_model(model) for model in answer["models"]]}
+
+
+def _model(model: Json) -> Json:
+    return {
+        "value": model["value"],
+        "name": model.get("displayName") or model["value"],
+        "description": model.get("description"),
+        "resolved_model": model.get("resolvedModel"),
+        "effort_levels": model.get("supportedEffortLevels") or [],
+    }
+
+
+def _context(answer: Json) -> Json:
+    return {
+        "total_tokens": answer["totalTokens"],
+        "max_tokens": answer["maxTokens"],
+        "percentage": answer["percentage"],
+        "categories": [{"name": each["name"], "tokens": each["tokens"]} for each in answer.get("categories") or ()],
+    }
+
+
+def _servers(answer: Json) -> Json:
+    return {"servers": [_mcp_server(server) for server in answer["mcpServers"]]}
+
+
+def _mcp_server(server: Json) -> Json:
+    tools = server.get("tools") or ()
+    return {
+        "name": server["name"],
+        "status": server["status"],
+        "error": server.get("error"),
+        "tools": [tool["name"] if isinstance(tool, dict) else str(tool) for tool in tools],
+    }
+
+
+def _rewound(answer: Json) -> Json:
+    if not answer.get("canRewind"):
+        raise RemoteProtocolError(str(answer.get("error") or "nothing to set back"))
+    return {
+        "files": answer.get("filesChanged") or [],
+        "insertions": answer.get("insertions") or 0,
+        "deletions": answer.get("deletions") or 0,
+    }
+
+
+QUERIES: dict[str, Query] = {
+    "get_context": Query("get_context_usage", _nothing, _context),
+    "set_effort": Query("apply_flag_settings", lambda p: {"settings": {"effortLevel": p["effort"]}}, _nothing),
+    "set_thinking_budget": Query(
+        "set_max_thinking_tokens", lambda p: {"max_thinking_tokens": p["max_thinking_tokens"]}, _nothing
+    ),
+    "list_mcp_servers": Query("mcp_status", _nothing, _servers),
+    "reconnect_mcp_server": Query("mcp_reconnect", _server, _nothing),
+    "toggle_mcp_server": Query("mcp_toggle", lambda p: {**_server(p), "enabled": p["enabled"]}, _nothing),
+    "stop_task": Query("stop_task", lambda p: {"task_id": p["task_id"]}, _nothing),
+    "rename_session": Query("rename_session", lambda p: {"title": p["title"]}, _nothing),
+    "rewind_files": Query(
+        "rewind_files", lambda p: {"user_message_id": p["turn_id"], "dry_run": p["dry_run"]}, _rewound
+    ),
+}
+"""All but `list_models`, which the handshake has answered already."""
+
+
+def parse(name: str, answer: Json) -> Json:
+    """Our result of a question, from the CLI's answer.
+
+    Raises:
+        RemoteProtocolError: the answer is not of the shape that is known, or says no.
+    """
+    try:
+        return QUERIES[name].result(answer)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise RemoteProtocolError(f"an answer of an unknown shape ({error!r})") from error
