@@ -31,7 +31,10 @@ class _NoValidator:
     check_schema = validate = __init__ = lambda *_: None
 
 
-with stand_in("jsonschema.validators", validator_for=lambda _: _NoValidator):
+with (
+    stand_in("jsonschema.validators", validator_for=lambda _: _NoValidator),
+    stand_in("http.server", BaseHTTPRequestHandler=object, HTTPServer=object),
+):
     from jsonrpcserver import Error, Success
     from jsonrpcserver.async_main import dispatch_to_serializable
 

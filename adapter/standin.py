@@ -1,6 +1,7 @@
 """Leaving out an import whose contents are never used.
 
-jsonrpcserver imports jsonschema, a third of our start-up time, only to build a default validator that we never call.
+jsonrpcserver imports jsonschema, a third of our start-up time, only to build a default validator that we never call,
+and http.server for a development server that we never run.
 While `stand_in` is open, such an import finds an empty module; afterwards the real one can be imported as ever.
 """
 

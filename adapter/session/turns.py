@@ -132,6 +132,7 @@ class Turns:
         if not turn.is_running:
             self._begin(turn)
         turn.fire(TurnTrigger.COMPLETE)
+        turn.content = None  # it may be megabytes, and a turn with an idempotency key is remembered
         event = completed_event(turn, ended, anyio.current_time())
         self._timeline.leave(turn, event)
         self.count += 1
