@@ -8,6 +8,8 @@ PYTHON ?= python3
 CLI ?= auto
 # The real CLI's versions that the end-to-end tests drive.
 CLAUDE_VERSIONS ?= 2.1.197 2.1.329
+# Test files that run side by side. Most tests wait for a process, so two share a core well; more make them slow.
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +37,7 @@ run: $(VENV)/run.stamp ## drive a conversation through the daemon and show the t
 	@$(BIN)/python examples/parent.py --cli $(CLI)
 
 test: lint type imports real-cli ## everything: lint, types, import rules, and all the tests, real CLI included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 lint: $(VENV)/dev.stamp ## style and mistakes
 	$(BIN)/ruff check .
@@ -61,6 +63,9 @@ faults: real-cli ## the whole fault matrix, printed and written to docs/faults.m
 
 real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS)
+
+bench: $(VENV)/run.stamp ## measure the daemon beside its peers (BENCH=--quick: 90 seconds)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 format: $(VENV)/dev.stamp ## rewrite the code in the house style
 	$(BIN)/ruff check --fix-only .

@@ -21,6 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _end_quietly_on_signals()
 
+    import gc
+
+    gc.disable()
+
+    from adapter.standin import import_pydantic_without_plugins
+
+    import_pydantic_without_plugins()
+
     from adapter import config, log
 
     try:
@@ -43,6 +51,8 @@ def _end_quietly_on_signals() -> None:
 
 
 def _serve(settings: Settings) -> int:
+    import gc
+
     from adapter import stdio
 
     claimed = stdio.claim()
@@ -51,6 +61,9 @@ def _serve(settings: Settings) -> int:
 
     from adapter import app
 
+    # What was imported stays: the collector need not look at it again. It was off while nothing could be garbage.
+    gc.freeze()
+    gc.enable()
     anyio.run(app.serve, settings, claimed)
     return 0
 

@@ -1,6 +1,7 @@
 """`python -m benchmarks`: bring the peers, measure, print the table, write RESULTS.md and its picture.
 
-Exit code 0 when everything could be measured (whether or not the goals are met), 1 when something failed.
+Exit code 0 when everything could be measured (whether or not the goals are met), 1 when something failed; the written
+results are then left as they are.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS, PICTURE, RAW = HERE / "RESULTS.md", HERE / "results.svg", CACHE / "results.json"
+
+
+SHOWN = 300
+"""Characters of a failure in a cell of the table."""
 
 
 def measurements(place: Place, size: Plan, found: dict[str, Peer]) -> dict[str, Callable[[], Any]]:
@@ -70,11 +75,12 @@ def main(argv: list[str] | None = None) -> int:
         place.close()
     print(report.goals_table(results))
     RAW.write_text(json.dumps({"machine": machine, "results": results}, indent=1), "utf-8")
-    if not given.quick and not given.only:
+    failed = any(isinstance(part, dict) and "failed" in part for part in results.values())
+    if not (given.quick or given.only or failed):
         RESULTS.write_text(report.results_page(results, machine, PICTURE.name), "utf-8")
         PICTURE.write_text(plot.draw(results), "utf-8")
         say(f"written: {RESULTS.name}, {PICTURE.name}")
-    return int(any(isinstance(part, dict) and "failed" in part for part in results.values()))
+    return int(failed)
 
 
 def run(name: str, measure: Callable[[], Any]) -> Any:
@@ -82,8 +88,9 @@ def run(name: str, measure: Callable[[], Any]) -> Any:
     began = time.perf_counter()
     try:
         return measure()
-    except Failed as error:
-        return {"failed": " ".join(str(error).split())[:300]}
+    except Exception as error:
+        what = str(error) if isinstance(error, Failed) else repr(error)
+        return {"failed": " ".join(what.split())[:SHOWN]}
     finally:
         say(f"{name}: {time.perf_counter() - began:.1f} s")
 

@@ -60,7 +60,7 @@ class Link:
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str, wide: bool = False) -> None:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        self._stderr = tempfile.TemporaryFile()
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env), cwd=cwd,
@@ -116,11 +116,12 @@ class Link:
                     return line
 
     def count(self, delta: bytes, end: bytes, ends: int = 1) -> Counted:
-        """Read until so many marks `end` have come; count the marks `delta`, also those that a chunk cuts in two."""
+        """Read until so many marks `end` have come, and the line of the last; count the marks `delta`, also those that
+        a chunk cuts in two."""
         marks = {delta: 0, end: 0}
-        tails = dict.fromkeys(marks, b"")
-        size = 0
-        while marks[end] < ends:
+        tails, self._rest = dict.fromkeys(marks, self._rest), b""
+        size, chunk = 0, b""
+        while marks[end] < ends or not chunk.endswith(b"\n"):
             chunk = self.read()
             size += len(chunk)
             for mark in marks:
@@ -156,6 +157,10 @@ class Link:
             with contextlib.suppress(psutil.Error):
                 total += int(child.memory_info().rss)
         return total
+
+    def children(self) -> int:
+        """How many processes it has started that still run, at any depth."""
+        return len(self._ps.children(recursive=True))
 
     def bytes_read(self) -> int | None:
         """Bytes that the process has read so far; None where the system does not tell."""

@@ -23,7 +23,7 @@ Point = tuple[float, float]
 
 def draw(results: dict[str, Any]) -> str:
     """The whole picture; a panel that has no data is left out."""
-    panels = [panel for panel in (_cost(results), *_starts(results), *_curves(results)) if panel]
+    panels = [panel for panel in (_cost(results), _starts(results), _memory(results), *_curves(results)) if panel]
     rows = math.ceil(len(panels) / COLUMNS)
     width, height = WIDTH * COLUMNS, HEIGHT * rows
     placed = [
@@ -41,10 +41,16 @@ def _cost(results: dict[str, Any]) -> str:
     return _bars("CPU per streamed delta, µs", sorted(bars, key=lambda bar: bar[1]))
 
 
-def _starts(results: dict[str, Any]) -> list[str]:
+def _starts(results: dict[str, Any]) -> str:
     part = results.get("initialize", {})
     bars = [(name, of["median"]) for name, of in part.items() if isinstance(of, dict)]
-    return [_bars("spawn to the answer of initialize, ms", sorted(bars, key=lambda bar: bar[1]))]
+    return _bars("spawn to the answer of initialize, ms", sorted(bars, key=lambda bar: bar[1]))
+
+
+def _memory(results: dict[str, Any]) -> str:
+    part = results.get("memory_idle", {})
+    bars = [(name, of["all"]["median"]) for name, of in part.items() if isinstance(of, dict)]
+    return _bars("memory when idle, with helpers, MB", sorted(bars, key=lambda bar: bar[1]))
 
 
 def _curves(results: dict[str, Any]) -> list[str]:
@@ -70,9 +76,9 @@ def _bars(title: str, bars: Sequence[tuple[str, float]]) -> str:
         y, long = TOP + at * height, max(1.0, value / top * room)
         colour = COLOURS["ours" if name == "ours" else "other"]
         parts += [
-            _text(label - 8, y + height / 2 + 4, name, anchor="end"),
+            _text(label - 8, y + height / 2, name, anchor="end"),
             f'<rect x="{label}" y="{y:.1f}" width="{long:.1f}" height="{height - 8:.1f}" fill="{colour}"/>',
-            _text(label + long + 6, y + height / 2 + 4, _number(value)),
+            _text(label + long + 6, y + height / 2, _number(value)),
         ]
     return "".join(parts)
 
@@ -81,7 +87,7 @@ def _line(title: str, points: Sequence[Point]) -> str:
     """Points over a logarithmic axis; the upright axis begins at zero, so that flat looks flat."""
     if not points:
         return ""
-    top = max(y for _, y in points) * 1.15
+    top = _round_up(max(y for _, y in points))
     first, last = math.log10(points[0][0]), math.log10(points[-1][0])
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -99,7 +105,7 @@ def _line(title: str, points: Sequence[Point]) -> str:
     for point in points:
         x, y = place(point)
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{COLOURS["ours"]}"/>')
-        parts.append(_text(x, TOP + high + 18, f"{point[0]:,.0f}", anchor="middle"))
+        parts.append(_text(x, TOP + high + 18, _short(point[0]), anchor="middle"))
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{TOP + high}" y2="{TOP + high}"/>')
     return "".join(parts)
 
@@ -109,4 +115,18 @@ def _text(x: float, y: float, text: str, *, anchor: str = "start", css: str = ""
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def _short(value: float) -> str:
+    """`10k` and `1M`, because axes are narrow."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 4, 6, 8 and 10, times a power of ten: its quarters are short numbers."""
+    power: float = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= value)

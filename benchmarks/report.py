@@ -9,13 +9,13 @@ from benchmarks.goals import rows, spread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERDICT = {True: "met", False: "NOT met", None: "–"}
+VERDICT = {True: "met", False: "NOT met", None: "?"}
 
 INTRO = """# Results
 
-Made by `make bench`, which measures the daemon beside its peers on the same mock CLI, in one run, taking turns. Compare the
-ratios; the absolute figures are those of one machine. Where a cell says "median (a to b)", a and b are the quartiles (the
-extremes, for fewer than four values). "–" is a goal that this run cannot judge.
+Made by `make bench`, which measures the daemon beside its peers on the same mock CLI, in one run, taking turns.
+Compare the ratios; the absolute figures are those of one machine. Where a cell says "median (a to b)", a and b are the
+quartiles (the extremes, for fewer than four values). "?" is a goal that this run cannot judge, or no goal.
 """
 
 HOW = """## How it was measured
@@ -26,14 +26,14 @@ HOW = """## How it was measured
   "unjoined" is the share of deltas that came as they were.
 - **The bare loop** (`benchmarks/bare.py`) reads what the pipe holds, splits, decodes each line once, encodes one
   notification for each delta and writes once per chunk. It keeps no promise; it is the limit.
-- **claude-agent-sdk** is a library: its deltas end in the program that uses it. It was measured without writing anything to
-  a parent, which is less work than an adapter's.
+- **claude-agent-sdk** is a library: its deltas end in the program that uses it. It was measured without writing
+  anything to a parent, which is less work than an adapter's.
 - **A session's start** is compared with the CLI started alone by the same handshake in the same round.
 - **Latency**: the mock writes its monotonic clock into the delta, the parent compares when it has read.
 - **At once**: every delta carries its number; a gap, a loss, a failed turn or a skipped `seq` fails the run. From all
   sessions streaming to the first one's end, the middle 60 % is looked at.
-- **A parent that stops reading**: the daemon's memory is sampled every 20 ms; then the parent reads on, and every character
-  and every `seq` must be there.
+- **A parent that stops reading**: the daemon's memory is sampled every 20 ms; then the parent reads on, and every
+  character and every `seq` must be there.
 """
 
 
@@ -61,10 +61,10 @@ def results_page(results: dict[str, Any], machine: dict[str, str], picture: str)
 
 
 def _throughput(part: dict[str, Any]) -> str:
-    lines = [
-        [name, spread(of["cpu_us"], 2), spread(of["rate"], 0), f"{of['unjoined']:.0%}" if name != "claude-agent-sdk" else "–"]
-        for name, of in part.items()
-    ]  # fmt: skip
+    lines = []
+    for name, of in part.items():
+        unjoined = f"{of['unjoined']:.0%}" if name != "claude-agent-sdk" else "-"
+        lines.append([name, spread(of["cpu_us"], 2), spread(of["rate"], 0), unjoined])
     return table(["", "µs of CPU per delta", "deltas a second", "unjoined"], lines)
 
 

@@ -11,8 +11,8 @@ import sys
 
 import anyio
 import anyio.to_thread
-from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient
-from claude_agent_sdk.types import StreamEvent
+from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient  # type: ignore[import-not-found]
+from claude_agent_sdk.types import StreamEvent  # type: ignore[import-not-found]
 
 MAX_LINE = 64 * 1024 * 1024
 """Its own default of 1 MiB ends the connection at a longer line."""

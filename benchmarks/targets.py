@@ -18,7 +18,7 @@ from benchmarks.link import WAIT_S, Failed, Link
 from benchmarks.peers import CACHE, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from benchmarks.peers import Peer
 
@@ -95,7 +95,7 @@ class Target:
     def shut(self, session: str) -> None:
         """End a session."""
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         """Send an order to the session's CLI."""
         raise NotImplementedError
 
@@ -165,7 +165,7 @@ class Ours(_Rpc):
     def shut(self, session: str) -> None:
         self.call("stop_session", session_id=session)
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         self.post("send_message", session_id=session, message=json.dumps(order))
 
 
@@ -188,7 +188,7 @@ class Acp(_Rpc):
     def shut(self, session: str) -> None:
         self.call("session/close", sessionId=session)
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         self.post("session/prompt", sessionId=session, prompt=[{"type": "text", "text": json.dumps(order)}])
 
 
@@ -205,7 +205,7 @@ class Sdk(Target):
     def initialize(self) -> None:
         self.link.wait_line(lambda line: b'"ready"' in line)
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         self.link.send(json.dumps(order).encode())
 
 
@@ -222,7 +222,7 @@ class Bare(Target):
     def initialize(self) -> None:
         self.link.wait_line(lambda line: b'"ready"' in line)
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         self.link.send(json.dumps(order).encode())
 
 
@@ -240,6 +240,6 @@ class Cli(Target):
         self.link.send(json.dumps(HANDSHAKE).encode())
         self.link.wait_line(lambda line: b'"control_response"' in line, WAIT_S)
 
-    def prompt(self, session: str, order: dict[str, float]) -> None:
+    def prompt(self, session: str, order: Mapping[str, float]) -> None:
         message = {"role": "user", "content": json.dumps(order)}
         self.link.send(json.dumps({"type": "user", "message": message}).encode())

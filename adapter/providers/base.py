@@ -74,6 +74,10 @@ class ProviderStream(Protocol):
     def started(self) -> SessionStarted:
         """What the handshake told."""
 
+    @property
+    def has_exited(self) -> bool:
+        """Whether the process is known to be gone; its last events may still be on their way."""
+
     def __aiter__(self) -> AsyncIterator[list[ProviderEvent]]: ...
 
 

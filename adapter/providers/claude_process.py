@@ -259,6 +259,11 @@ class ClaudeProcess:
         return self._child.mark
 
     @property
+    def has_exited(self) -> bool:
+        """Whether the exit has been seen."""
+        return self._child.returncode is not None
+
+    @property
     def returncode(self) -> int | None:
         """None while the exit has not been seen."""
         return self._child.returncode

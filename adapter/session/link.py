@@ -88,13 +88,13 @@ class ProcessLink:
             self._tasks.start_soon(self._pump, self._stream, self._over)
 
     async def ensure(self, config: SessionConfig) -> tuple[SessionStarted, bool] | None:
-        """Have a process, and not one that is being ended. None where there is one; else what the new one told, and
-        whether it goes on with the conversation.
+        """Have a process, and not one that is being ended or has gone. None where there is one; else what the new one
+        told, and whether it goes on with the conversation.
 
         Raises:
             AdapterError: it could not be started.
         """
-        if self._stream is not None and not self._stopping:
+        if self._stream is not None and not self._stopping and not self._stream.has_exited:
             return None
         await self._over.wait()
         resume = self.conversation

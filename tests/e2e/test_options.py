@@ -151,6 +151,7 @@ async def test_the_runtime_mode_changes_in_a_live_session_and_the_change_is_told
     assert sorted(path.name for path in workspace.iterdir() if path.is_file()) == ["asked", "asked again", "unasked"]
 
 
+@pytest.mark.spec("3.3")
 async def test_full_access_asks_nothing_and_is_unsupported_where_the_cli_refuses_it(
     stage: Stage, workspace: Path
 ) -> None:

@@ -52,13 +52,13 @@ class Cli:
             column: what it will do.
             folder: where files for it may be put.
             variables: what its environment gets.
-            deaf: whether the mock ignores SIGTERM.
+            deaf: whether the mock ignores SIGTERM, SIGINT and the interrupt request.
         """
         env = dict(variables)
         config: dict[str, Any] = {"env": env, "allowed_tools": ["Bash"]}
         if not self.is_real:
             file = folder / f"{column.name}{'-deaf' if deaf else ''}.json"
-            file.write_text(json.dumps(scenario(column, deaf_to_sigterm=deaf)))
+            file.write_text(json.dumps(scenario(column, deaf=deaf)))
             env["MOCK_CLAUDE_SCENARIO"] = str(file)
         elif column.mcp:
             server = {"command": sys.executable, "args": ["-I", "-S", str(MCP_SERVER), column.sleeps[-1]]}

@@ -153,13 +153,14 @@ def sessions_of(column: Column) -> list[Column]:
     return [COLUMNS[name] for name in column.each] or [column]
 
 
-def scenario(column: Column, *, deaf_to_sigterm: bool) -> Json:
+def scenario(column: Column, *, deaf: bool) -> Json:
     """The mock's scenario for one session of this column."""
     cases: list[Json] = [{"prompt": "^SC:hello", "turn": [{"text": "Hello."}]}]
     cases += [{"prompt": f"^{prompt.text.split()[0]}\\b", "turn": list(prompt.mock)} for prompt in column.prompts]
     cases.append({"prompt": "^SC:echo", "turn": [{"text": "first: SC:hello"}]})
-    steps: list[Json] = [{"ignore_sigterm": True}] if deaf_to_sigterm else []
+    steps: list[Json] = [{"ignore_sigterm": True}, {"ignore_sigint": True}] if deaf else []
     if column.mcp:
         options = {"seconds": int(MCP_SECONDS), "setsid": True, "ignore_signals": True}
         steps.append({"grandchild": options})
-    return {"settings": {"delta_ms": 0}, "steps": [*steps, {"forever": [{"case": cases}]}]}
+    policies = {"interrupt": "ignore"} if deaf else {}
+    return {"settings": {"delta_ms": 0}, "on": policies, "steps": [*steps, {"forever": [{"case": cases}]}]}

@@ -60,7 +60,7 @@ class Deed:
 @dataclass(frozen=True)
 class Row:
     """One fault. `flags`: the daemon's, for so many sessions of a real CLI or of the mock. `deaf`: the mock ignores
-    SIGTERM."""
+    SIGTERM, SIGINT and the interrupt request."""
 
     name: str
     title: str
@@ -125,7 +125,8 @@ async def _term_clis(scene: Scene) -> Deed:
     began = time.monotonic()
     for staged in scene.sessions:
         os.kill(staged.pid, signal.SIGTERM)
-    return Deed(began, targets, [], [], list(scene.sessions), how=("error",))
+    # A CLI that ends its tool at SIGTERM may finish the turn before it goes (seen with 2.1.197 on a busy machine).
+    return Deed(began, targets, [], [], list(scene.sessions), how=("error", "end_turn"))
 
 
 async def _freeze_clis(scene: Scene) -> Deed:
@@ -157,6 +158,11 @@ async def _full_stdout_eof(scene: Scene) -> Deed:
     deed = _end_of_daemon(scene, time.monotonic(), is_deaf=True)
     await scene.parent.close_stdin()
     return deed
+
+
+async def _full_stdout_kill(scene: Scene) -> Deed:
+    await scene.parent.fill_stdout()
+    return await _kill_clis(scene)
 
 
 async def _full_stdout_stop(scene: Scene) -> Deed:
@@ -209,10 +215,16 @@ ROWS = {
         Row("sigkill-parent", "SIGKILL of the parent", _sigkill_parent, relayed=True),
         Row("sigkill-cli", "SIGKILL of the CLI", _kill_clis),
         Row("sigstop-cli", "SIGSTOP of the CLI, then `stop_session`", _freeze_clis),
-        Row("sigterm-cli", "SIGTERM of the CLI (the mock ignores it; then `stop_session`)", _term_clis, deaf=True),
+        Row(
+            "sigterm-cli",
+            "SIGTERM of the CLI (the mock ignores all signals; then `stop_session`)",
+            _term_clis,
+            deaf=True,
+        ),
         Row("closed-stdout", "closed stdout", _close_stdout),
         Row("full-stdout-eof", "full stdout pipe, then end of stdin", _full_stdout_eof),
         Row("full-stdout-stop", "full stdout pipe, then `stop_session`", _full_stdout_stop),
+        Row("full-stdout-kill", "full stdout pipe, then SIGKILL of the CLI", _full_stdout_kill),
         Row("stop", "`stop_session`", _stop),
         Row(
             "idle",

@@ -170,7 +170,7 @@ async def set_up(
         column: what the sessions do.
         flags: the daemon's.
         relayed: whether a parent that can be killed stands between the harness and the daemon.
-        deaf: whether the mock ignores SIGTERM.
+        deaf: whether the mock ignores SIGTERM, SIGINT and the interrupt request.
     """
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     cell = uuid.uuid4().hex

@@ -40,6 +40,7 @@ COVERING = {
     "closed-stdout": ("double-fork",),
     "full-stdout-eof": ("streaming",),
     "full-stdout-stop": ("background",),
+    "full-stdout-kill": ("setsid",),
     "stop": ("trap",),
     "idle": ("mcp",),
     "evict": ("background",),

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.daemon import ROOT
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def test_a_healthy_set_up_passes_the_doctor(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.spec("12.3")
 def test_the_doctor_answers_programs_in_json(tmp_path: Path) -> None:
     done = run("doctor", "--json", "--claude-path", MOCK, "--state-dir", str(tmp_path / "state"))
     report = json.loads(done.stdout)
@@ -74,6 +77,7 @@ def test_an_empty_ledger_lists_no_sessions_and_has_nothing_to_clean(tmp_path: Pa
     assert run("sessions", "clean", *state).stdout == "Nothing was left.\n"
 
 
+@pytest.mark.spec("10.2")
 def test_a_wrong_command_line_is_told_on_stderr_with_exit_code_2(tmp_path: Path) -> None:
     for arguments in (("bogus",), ("--idle-timeout", "soon"), ("--config", str(tmp_path / "none.toml")), ("--nope",)):
         done = run(*arguments)

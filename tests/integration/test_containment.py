@@ -23,7 +23,7 @@ from adapter.process.identity import (
 )
 from tests.support.proc_target import family, gone_within, must_identify
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.spec("10.3"), pytest.mark.spec("10.4")]
 
 ENOUGH_S = 8.0
 """Seconds that a whole ladder of the limits below gets before a test calls it stuck."""

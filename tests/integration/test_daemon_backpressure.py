@@ -25,7 +25,7 @@ FLOOD = "flood " * 100_000
 UNREAD_S = 1.5
 """How long a parent reads nothing: a CLI that nobody held back would have said 50 MB by then."""
 
-SOME_MEMORY = 40 * 1024 * 1024
+SOME_MEMORY = 32 * 1024 * 1024
 """More than all buffers on the way together, less than what nobody reads."""
 
 FAIR_SHARE = 1024 * 1024
@@ -59,7 +59,7 @@ def text(heard: list[Json], session_id: str) -> str:
 
 
 async def test_a_parent_that_reads_nothing_holds_the_cli_back_and_loses_nothing(tmp_path: Path) -> None:
-    deltas, piece = 100_000, "500 bytes " * 50
+    deltas, piece = 50_000, "1000 bytes" * 100
     flood = write_scenario(tmp_path, {"turn": [{"flood": {"deltas": deltas, "text": piece}}]})
     async with raw_daemon() as daemon:
         session_id = await start(daemon, 1, tmp_path, flood)
@@ -77,6 +77,7 @@ async def test_a_parent_that_reads_nothing_holds_the_cli_back_and_loses_nothing(
         check(daemon.heard, daemon.sent)
 
 
+@pytest.mark.spec("6.5")
 async def test_a_slow_parent_gets_neighbouring_deltas_joined(workspace: Path) -> None:
     async with raw_daemon() as daemon:
         session_id = await start(daemon, 1, workspace, "flood")
@@ -85,17 +86,18 @@ async def test_a_slow_parent_gets_neighbouring_deltas_joined(workspace: Path) ->
         heard = await lines_until(daemon, "turn_completed", session_id)
         assert text(heard, session_id) == FLOOD
         assert len(heard) < FLOOD.count(" "), "each delta came by itself"
-        numbers = [message["params"]["seq"] for message in heard if message.get("method") == "event"]
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        check(daemon.heard, daemon.sent, finished=False)
 
 
+@pytest.mark.spec("6.7")
 async def test_a_flood_does_not_delay_another_session_beyond_its_fair_share(workspace: Path) -> None:
     async with raw_daemon() as daemon:
         flood = await start(daemon, 1, workspace, "flood")
         other = await start(daemon, 2, workspace, "text_turn")
         await daemon.request(3, "send_message", session_id=flood, message="go")
         await lines_until(daemon, "text_delta", flood)
-        for id in range(10, 15):
+        for id in range(10, 13):
+            await anyio.sleep(UNREAD_S / 5)
             taken = daemon.taken
             await daemon.request(id, "send_message", session_id=other, message="me too")
             heard = await lines_until(daemon, "turn_completed", other)
@@ -117,6 +119,7 @@ async def test_sessions_end_though_the_parent_reads_nothing(workspace: Path) -> 
         await anyio.sleep(UNREAD_S / 3)
 
 
+@pytest.mark.spec("6.6")
 async def test_a_flood_can_be_interrupted_though_the_parent_has_not_read_it(workspace: Path) -> None:
     async with raw_daemon() as daemon:
         session_id = await start(daemon, 1, workspace, "flood")
@@ -128,11 +131,13 @@ async def test_a_flood_can_be_interrupted_though_the_parent_has_not_read_it(work
         assert len(text(heard, session_id)) < len(FLOOD)
         await daemon.request(4, "interrupt", session_id=session_id)
         assert await daemon.answer(4) == {"interrupted": False}
+        check(daemon.heard, daemon.sent, finished=False)
 
 
+@pytest.mark.spec("1.12")
 async def test_a_parent_that_asks_and_asks_and_reads_no_answer_is_held_back() -> None:
     """The error for a session that is not there repeats its id, so a long one makes a long answer."""
-    asked, long = 2_500, "no such session " * 1_500
+    asked, long = 1_500, "no such session " * 1_500
     async with raw_daemon() as daemon:
         await daemon.request(0, "initialize")
         await daemon.answer(0)

@@ -24,6 +24,9 @@ pytestmark = pytest.mark.anyio
 ONCE_S = 20.0
 """For a whole life of a daemon, on a busy machine."""
 
+HURRIED_S = 7.0
+"""Less than the eight and a half seconds that the stop ladder has in all for a CLI that ignores everything."""
+
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"initialize"}'
 
 
@@ -44,6 +47,7 @@ ENDINGS: dict[str, Callable[[Daemon], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.spec("2.16")
 async def test_the_daemon_ends_with_code_0_whatever_its_sessions_are_at(ending: str, tmp_path: Path) -> None:
     async with mock_daemon("--shutdown-timeout", "1", ends=False) as daemon:
         idle = await daemon.start_session(tmp_path, config=mocked("text_turn"))
@@ -70,12 +74,22 @@ async def test_the_daemon_ends_with_code_0_whatever_its_sessions_are_at(ending: 
         await daemon.wait_for(lambda message: message.get("params") == {"id": question["id"]})
 
 
-@pytest.mark.parametrize("scenario", ["ignore_signals", "double_fork", "grandchild_holds_stdout"])
+@pytest.mark.parametrize("scenario", ["double_fork", "grandchild_holds_stdout"])
 async def test_what_does_not_want_to_end_is_gone_with_the_daemon(scenario: str, workspace: Path) -> None:
     async with mock_daemon("--shutdown-timeout", "0.5", scenario=scenario) as daemon:
         session_id = await daemon.start_session(workspace)
         await daemon.request("send_message", session_id=session_id, message="go")
         await daemon.wait_event("text_delta")
+
+
+@pytest.mark.spec("10.6")
+async def test_patience_at_the_end_is_bounded_by_its_setting(workspace: Path) -> None:
+    async with mock_daemon("--shutdown-timeout", "0.5", scenario="ignore_signals", ends=False) as daemon:
+        session_id = await daemon.start_session(workspace)
+        await daemon.request("send_message", session_id=session_id, message="go")
+        await daemon.wait_event("text_delta")
+        await daemon.close_stdin()
+        assert await daemon.wait_exit(within=HURRIED_S) == 0
 
 
 async def test_ends_that_come_together_are_one_end(workspace: Path) -> None:
@@ -118,6 +132,7 @@ async def test_nothing_is_started_once_the_end_has_begun(workspace: Path) -> Non
         assert [answer for answer in daemon.messages if answer.get("id") == "late" and "result" in answer] == []
 
 
+@pytest.mark.spec("1.1")
 async def test_an_echo_piped_into_the_daemon_gets_its_answer() -> None:
     line = json.loads((await run_once(stdin=REQUEST)).stdout)
     assert (line["id"], line["result"]["protocol_version"]) == (1, 1)
@@ -154,6 +169,7 @@ async def test_a_parent_that_reads_no_more_ends_the_daemon(workspace: Path) -> N
         assert await daemon.wait_exit() == 0
 
 
+@pytest.mark.spec("8.4")
 async def test_nothing_but_messages_is_written_to_stdout_and_nothing_secret_to_stderr(workspace: Path) -> None:
     secret = "sk-very-secret-4711"
     env = {"ANTHROPIC_API_KEY": secret}

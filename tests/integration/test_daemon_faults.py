@@ -177,6 +177,7 @@ async def test_silent_retries_are_told_as_notices(daemon: Daemon, workspace: Pat
         assert all("529" in notice["message"] for notice in notices)
 
 
+@pytest.mark.spec("5.10")
 async def test_a_crash_tells_how_and_what_was_said_last(tmp_path: Path) -> None:
     crash: Json = {"turn": [{"text": "So", "open": True}, {"crash": 3, "stderr": "mock: out of cheese"}]}
     async with mock_daemon(scenario=write_scenario(tmp_path, {"stderr_flood": 1_000_000}, crash)) as daemon:
@@ -221,13 +222,9 @@ async def test_a_refused_resume_is_told_with_a_hint(workspace: Path) -> None:
         assert caught.value.data["hint"]
 
 
-@pytest.mark.parametrize("scenario", ["double_fork", "grandchild_holds_stdout"])
-async def test_a_stopped_session_leaves_no_process_wherever_it_went(
-    scenario: str, daemon: Daemon, workspace: Path
-) -> None:
+async def test_a_stopped_session_leaves_no_process_wherever_it_went(daemon: Daemon, workspace: Path) -> None:
     mark = str(uuid.uuid4())
-    session_id = await daemon.start_session(workspace, config=mocked(scenario, env={RUN_VARIABLE: mark}))
-    await daemon.turn(session_id, "go")
-    assert "sleep" in [process.name() for process in marked(mark)]
-    await daemon.request("stop_session", session_id=session_id)
+    async with session_of(daemon, workspace, "double_fork", env={RUN_VARIABLE: mark}) as session_id:
+        await daemon.turn(session_id, "go")
+        assert "sleep" in [process.name() for process in marked(mark)]
     assert marked(mark) == []

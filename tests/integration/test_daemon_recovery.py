@@ -59,6 +59,7 @@ async def test_a_cli_that_dies_between_turns_is_resumed_with_the_next_message(wo
     assert cli.prompts() == [["one"], ["two"], ["three"]]
 
 
+@pytest.mark.spec("9.3")
 async def test_a_cli_that_dies_before_the_first_message_has_nothing_to_resume(workspace: Path, tmp_path: Path) -> None:
     cli = RecordedCli(tmp_path, "text_turn")
     async with mock_daemon(cli=cli.path) as daemon:
@@ -137,6 +138,7 @@ async def test_a_conversation_that_cannot_be_resumed_ends_its_session(
         assert (await daemon.wait_event("session_ended", session_id=session_id))["event"]["reason"] == "crashed"
 
 
+@pytest.mark.spec("9.4")
 async def test_a_cli_that_was_uninstalled_meanwhile_ends_its_session(workspace: Path, tmp_path: Path) -> None:
     cli = RecordedCli(tmp_path, "text_turn")
     async with mock_daemon(cli=cli.path) as daemon:

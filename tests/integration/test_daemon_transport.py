@@ -46,6 +46,7 @@ NO_REQUESTS: list[tuple[bytes, int, Any]] = [
 """Lines, and the code and the id of the error that each gets."""
 
 
+@pytest.mark.spec("1.8")
 async def test_what_is_no_request_gets_its_error_and_the_connection_lives_on() -> None:
     async with mock_daemon() as daemon:
         found = []
@@ -110,6 +111,7 @@ async def test_every_bad_param_is_told_at_once() -> None:
         assert paths == {"provider", "config.working_dir", "config.model", "config.other"}
 
 
+@pytest.mark.spec("1.9")
 async def test_a_line_over_the_limit_is_skipped_and_the_next_one_is_read() -> None:
     async with mock_daemon("--max-message", "4096") as daemon:
         long = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"x": "y" * 300_000}})
@@ -119,6 +121,7 @@ async def test_a_line_over_the_limit_is_skipped_and_the_next_one_is_read() -> No
         assert (await daemon.request("initialize"))["protocol_version"] == 1
 
 
+@pytest.mark.spec("1.2")
 async def test_lines_may_end_in_any_usual_way_and_come_in_any_pieces() -> None:
     async with mock_daemon() as daemon:
         for at, ending in enumerate((b"\r\n", b"\n\n\n", b"\n")):
@@ -138,6 +141,7 @@ async def test_an_id_comes_back_as_it_was() -> None:
         assert [type(id) for id in answers] == [type(id) for id in ids]
 
 
+@pytest.mark.spec("1.3")
 async def test_a_parent_with_headers_gets_every_answer_with_headers() -> None:
     async with raw_daemon() as daemon:
         await daemon.send(framed({"jsonrpc": "2.0", "id": 1, "method": "initialize"}))
@@ -236,6 +240,7 @@ async def test_a_session_that_hangs_in_its_start_holds_up_nobody(workspace: Path
         assert (await daemon.wait_response(hanging))["error"]["data"]["kind"] == "interrupted"
 
 
+@pytest.mark.spec("1.6")
 async def test_a_request_without_an_id_is_done_and_not_answered(workspace: Path) -> None:
     async with mock_daemon(scenario="text_turn") as daemon:
         params: Json = {"config": {"working_dir": str(workspace)}}

@@ -19,7 +19,7 @@ from adapter.process.guardian import Guardian
 from adapter.process.identity import MARK_VARIABLE, ProcessId, is_alive, new_daemon_id, new_mark, send_signal
 from tests.support.proc_target import ROOT, family, gone_within, must_identify, read_json
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.spec("10.5")]
 
 PROMISE_S = 2.0
 """Seconds after the daemon's death by which nothing of it may run."""

@@ -67,6 +67,7 @@ def rows(state: Path, query: str) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
+@pytest.mark.spec("9.5")
 async def test_a_new_daemon_lists_the_sessions_of_one_before_and_resumes_them_by_our_id(
     state: Path, workspace: Path
 ) -> None:
@@ -81,6 +82,7 @@ async def test_a_new_daemon_lists_the_sessions_of_one_before_and_resumes_them_by
         assert result["provider_session_id"] == listed["provider_session_id"]
 
 
+@pytest.mark.spec("9.6")
 async def test_after_kill_9_nothing_runs_and_the_session_is_listed_as_ended_and_resumable(
     state: Path, workspace: Path
 ) -> None:
@@ -128,6 +130,7 @@ async def test_a_daemon_never_touches_the_sessions_of_a_living_one(state: Path, 
         assert (await first.turn(session, "hello"))["stop_reason"] == "end_turn"
 
 
+@pytest.mark.spec("2.10")
 async def test_a_repeated_message_is_one_turn(state: Path, workspace: Path) -> None:
     async with daemon(state) as parent:
         session = await parent.start_session(workspace)
@@ -169,6 +172,7 @@ async def works_with_a_warning(state: Path, workspace: Path, warning: str) -> No
     assert warning in parent.stderr
 
 
+@pytest.mark.spec("9.7")
 async def test_a_corrupt_ledger_is_kept_aside_and_a_new_one_begun(state: Path, workspace: Path) -> None:
     state.mkdir()
     (state / store.FILE).write_bytes(b"this is no database, but long enough to look like one " * 100)
@@ -182,6 +186,7 @@ async def test_a_ledger_that_cannot_be_made_costs_a_warning(state: Path, workspa
     await works_with_a_warning(state, workspace, "cannot be used")
 
 
+@pytest.mark.spec("9.7")
 async def test_a_ledger_that_another_process_has_locked_costs_a_warning(state: Path, workspace: Path) -> None:
     store.connect(state).close()
     with closing(sqlite3.connect(state / store.FILE, isolation_level=None)) as holder:

@@ -86,6 +86,7 @@ async def test_a_deny_tells_the_agent_why(daemon: Daemon, workspace: Path) -> No
         assert (output["is_error"], output["content"]) == (True, "Not on a Friday.")
 
 
+@pytest.mark.spec("7.2")
 async def test_several_questions_may_be_answered_in_any_order(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "two_permissions") as session_id:
         turn_id, questions = await ask(daemon, session_id, count=2)
@@ -153,6 +154,7 @@ async def test_an_error_for_an_answer_counts_as_deny(daemon: Daemon, workspace: 
             assert (error, (await end_of(daemon, turn_id))["result"]) == (error, "Then I will not.")
 
 
+@pytest.mark.spec("1.7")
 async def test_only_the_first_answer_counts_and_answers_to_nothing_are_ignored(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "tool_allowed") as session_id:
         turn_id, (question,) = await ask(daemon, session_id)
@@ -250,6 +252,7 @@ async def test_plan_mode_changes_nothing_and_asks_nobody_about_it(daemon: Daemon
         await daemon.wait_event("session_updated", session_id=session_id, runtime_mode="supervised")
 
 
+@pytest.mark.spec("7.8")
 async def test_a_question_of_the_agent_is_answered_in_the_updated_input(workspace: Path, tmp_path: Path) -> None:
     asked = {"questions": [{"question": "Tabs or spaces?", "options": [{"label": "Tabs"}, {"label": "Spaces"}]}]}
     tool: Json = {"tool": "AskUserQuestion", "input": asked, "ask": "always", "output": "${input.answers}"}

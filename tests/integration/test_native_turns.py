@@ -55,6 +55,7 @@ async def end_of(daemon: Daemon, turn_id: str) -> Json:
     return (await daemon.wait_event("turn_completed", turn_id=turn_id))["event"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.spec("5.5")
 async def test_a_turn_has_its_deltas_its_message_its_usage_and_its_sum(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "thinking") as session_id:
         turn_id = await send(daemon, session_id, "what is it?")
@@ -80,6 +81,7 @@ async def test_the_list_adds_up_what_the_turns_have_cost(daemon: Daemon, workspa
             assert entry["usage"][name] == sum(turn["usage"][name] for turn in turns)
 
 
+@pytest.mark.spec("5.4")
 async def test_what_became_known_with_the_first_turn_is_told_as_an_update(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "text_turn") as session_id:
         started = (await daemon.wait_event("session_started", session_id=session_id))["event"]
@@ -160,8 +162,9 @@ async def test_two_interrupts_at_once_are_both_answered(daemon: Daemon, workspac
     async with session_of(daemon, workspace, "default", delta_ms=TICK_MS) as session_id:
         turn_id = await send(daemon, session_id, "slow")
         await daemon.wait_event("text_delta", turn_id=turn_id)
-        posts = [await daemon.post("interrupt", session_id=session_id) for _ in range(3)]
-        assert [(await daemon.wait_response(post))["result"]["interrupted"] for post in posts] == [True] * 3
+        line = '{"jsonrpc":"2.0","id":"i%d","method":"interrupt","params":{"session_id":"%s"}}\n'
+        await daemon.send_raw("".join(line % (at, session_id) for at in range(3)).encode())
+        assert [(await daemon.wait_response(f"i{at}"))["result"]["interrupted"] for at in range(3)] == [True] * 3
         assert (await end_of(daemon, turn_id))["stop_reason"] == "interrupted"
 
 

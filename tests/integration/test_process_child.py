@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -50,7 +51,9 @@ async def running(code: str, *, cwd: str = "/") -> AsyncIterator[Child]:
             finally:
                 with anyio.CancelScope(shield=True):
                     if child.returncode is None:
-                        os.kill(child.pid, signal.SIGKILL)
+                        # It may have gone a moment ago, without this loop having heard of it.
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(child.pid, signal.SIGKILL)
                     await child.wait_exit()
                     await child.finish()
 

@@ -199,14 +199,14 @@ def _check_finished_turn(inside: list[Json]) -> None:
 
 def _spoken(inside: list[Json], kind: str) -> dict[str | None, str]:
     """What each agent said, by deltas or by messages."""
-    spoken: defaultdict[str | None, str] = defaultdict(str)
+    spoken: defaultdict[str | None, list[str]] = defaultdict(list)
     for event in inside:
         if event["type"] != kind or event.get("role", "assistant") != "assistant":
             continue
         text = event["text"] if kind == "text_delta" else "".join(block.get("text", "") for block in event["content"])
         if text:
-            spoken[event["parent_tool_call_id"]] += text
-    return dict(spoken)
+            spoken[event["parent_tool_call_id"]].append(text)
+    return {agent: "".join(texts) for agent, texts in spoken.items()}
 
 
 def _check_order(said: Transcript) -> None:

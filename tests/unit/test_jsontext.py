@@ -28,6 +28,7 @@ TOO_DEEP = 100_000
         (b'["\\ud83d", 1, null]', ["\ufffd", 1, None]),
     ],
 )
+@pytest.mark.spec("1.10")
 def test_what_careless_writers_send_is_read_all_the_same(text: bytes, value: Any) -> None:
     assert jsontext.loads(text) == value
 
