@@ -97,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
         for name in given.cli or known:
             began = time.monotonic()
             outcomes = anyio.run(run, known[name], rows, columns, given.at_once)
-            part = f"## {name}\n\n{table.render(outcomes)}\n\n{table.summary(outcomes)}."
+            busy = f"Load average afterwards: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores."
+            part = f"## {name}\n\n{table.render(outcomes)}\n\n{table.summary(outcomes)}. {busy}"
             if wrong := table.failures(outcomes):
                 part += f"\n\n```\n{wrong}\n```"
             good = good and not wrong

@@ -54,6 +54,11 @@ class Outcome:
         """Whether nothing was left and no promise broken."""
         return not self.left and not self.broken
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the only fault is that it took longer than `LIMIT_S`."""
+        return bool(self.left) and not self.broken
+
 
 async def run_cell(cli: Cli, row: Row, column: Column, *, resume: bool = True) -> Outcome:
     """Run one cell. What goes wrong in it is in the outcome, never an exception.
@@ -108,6 +113,8 @@ async def _judge_living(scene: Scene, deed: Deed, outcome: Outcome) -> None:
         for staged in deed.restarted:
             if staged.running is not None:
                 await link.wait_event("turn_completed", turn_id=staged.running, within=ENDING_S)
+            else:
+                await link.wait_event("notice", session_id=staged.id, level="warning", within=ENDING_S)
         for staged in _sample(deed.restarted):
             outcome.resumed = (outcome.resumed or 0) + _knows(await scene.echo(staged), outcome.broken)
         await _judge_survivors(scene, deed, outcome)

@@ -29,6 +29,9 @@ pytestmark = pytest.mark.anyio
 AT_ONCE = 3
 """Cells side by side: one more than the cores of the smallest machine, for most of a cell is waiting."""
 
+TIME_S = 8.0
+"""Seconds until nothing may be left, in a test: several times what was seen with four tests for each core."""
+
 COVERING = {
     "eof": ("background",),
     "sigterm": ("foreground",),
@@ -52,7 +55,8 @@ RESUMED = ("eof", "sigterm")
 
 
 async def run(cli: Cli, row: str, columns: Iterable[str], *, resume: bool) -> list[Outcome]:
-    """Run a row's cells side by side."""
+    """Run a row's cells side by side. One that was too late, and nothing else, is run once more by itself: beside other
+    tests the two seconds may have been the machine's."""
     outcomes: list[Outcome] = []
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
@@ -63,7 +67,16 @@ async def run(cli: Cli, row: str, columns: Iterable[str], *, resume: bool) -> li
     async with anyio.create_task_group() as tasks:
         for column in columns:
             tasks.start_soon(one, column)
-    return outcomes
+    return [
+        await run_cell(cli, ROWS[row], COLUMNS[each.column], resume=resume) if each.is_late else each
+        for each in outcomes
+    ]
+
+
+def wrong(outcomes: list[Outcome]) -> str:
+    """What fails a test: anything left, any promise broken. Only how long it took is not for a test beside others to
+    judge, within `TIME_S`; `make faults` holds it to two seconds."""
+    return table.failures([each for each in outcomes if not (each.is_late and each.seconds and each.seconds < TIME_S)])
 
 
 @pytest.fixture
@@ -76,12 +89,12 @@ def server() -> Iterator[ModelServer]:
 async def test_nothing_is_left_and_every_promise_kept_after(row: str) -> None:
     outcomes = await run(clis.mock(), row, [column.name for column in SINGLE], resume=False)
     assert len(outcomes) == len(SINGLE)
-    assert table.failures(outcomes) == ""
+    assert wrong(outcomes) == ""
 
 
 @pytest.mark.parametrize("row", ["eof", "sigkill", "sigkill-cli", "stop"])
 async def test_nothing_of_twenty_sessions_is_left_after(row: str) -> None:
-    assert table.failures(await run(clis.mock(), row, ["twenty"], resume=False)) == ""
+    assert wrong(await run(clis.mock(), row, ["twenty"], resume=False)) == ""
 
 
 @pytest.mark.real_cli
@@ -89,7 +102,7 @@ async def test_nothing_of_twenty_sessions_is_left_after(row: str) -> None:
 @pytest.mark.parametrize("version", installed_versions())
 async def test_nothing_of_the_real_cli_is_left_after_the_death_of_the_daemon(server: ModelServer, version: str) -> None:
     cli = clis.real(server.url)[version]
-    assert table.failures(await run(cli, "sigkill", [column.name for column in SINGLE], resume=False)) == ""
+    assert wrong(await run(cli, "sigkill", [column.name for column in SINGLE], resume=False)) == ""
 
 
 @pytest.mark.real_cli
@@ -99,7 +112,7 @@ async def test_nothing_of_the_real_cli_is_left_after_the_death_of_the_daemon(ser
 async def test_nothing_of_twenty_real_clis_is_left_after_the_death_of_the_daemon(
     server: ModelServer, version: str
 ) -> None:
-    assert table.failures(await run(clis.real(server.url)[version], "sigkill", ["twenty"], resume=False)) == ""
+    assert wrong(await run(clis.real(server.url)[version], "sigkill", ["twenty"], resume=False)) == ""
 
 
 @pytest.mark.real_cli
@@ -108,7 +121,7 @@ async def test_nothing_of_twenty_real_clis_is_left_after_the_death_of_the_daemon
 @pytest.mark.parametrize("version", installed_versions())
 async def test_nothing_of_the_real_cli_is_left_after(server: ModelServer, version: str, row: str) -> None:
     cli = clis.real(server.url)[version]
-    assert table.failures(await run(cli, row, COVERING[row], resume=row in RESUMED)) == ""
+    assert wrong(await run(cli, row, COVERING[row], resume=row in RESUMED)) == ""
 
 
 def test_the_covering_part_has_every_row_and_every_column() -> None:
