@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from protocol.events import Event, EventParams, SessionStarted, SessionUpdated, ToolCallOutput, join_deltas
+from protocol.events import (
+    Event,
+    EventParams,
+    SessionStarted,
+    SessionUpdated,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallOutput,
+    join_deltas,
+)
 from protocol.turnrecord import ToolAfterlife, TurnRecord
 
 if TYPE_CHECKING:
     from adapter.session.sink import Sink
     from adapter.session.turn import Turn
+
+
+_DELTAS = (TextDelta, ThinkingDelta)
 
 
 class Timeline:
@@ -57,6 +69,9 @@ class Timeline:
 
     def add(self, event: Event) -> None:
         """An event of the provider: the record may put others before it. Goes out with the next `flush`."""
+        if type(event) in _DELTAS:  # by the hundred thousand, and never about a tool call
+            self._record.watch(event, self._out)
+            return
         event = self._afterlife.translate(event)
         if isinstance(event, ToolCallOutput):
             # A call that began between two turns may end within one.
