@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.faults.columns import Column
     from tests.faults.rows import Deed, Row
     from tests.faults.scene import Scene, Staged
+    from tests.support.daemon import Json
 
 CELL_S = 240.0
 """Seconds for a whole cell: twenty real CLIs started, ended, and two of them resumed, on a busy machine."""
@@ -114,7 +115,7 @@ async def _judge_living(scene: Scene, deed: Deed, outcome: Outcome) -> None:
             if staged.running is not None:
                 await link.wait_event("turn_completed", turn_id=staged.running, within=ENDING_S)
             else:
-                await link.wait_event("notice", session_id=staged.id, level="warning", within=ENDING_S)
+                await _wait_for_word_of_death(scene, staged)
         for staged in _sample(deed.restarted):
             outcome.resumed = (outcome.resumed or 0) + _knows(await scene.echo(staged), outcome.broken)
         await _judge_survivors(scene, deed, outcome)
@@ -129,6 +130,18 @@ async def _judge_living(scene: Scene, deed: Deed, outcome: Outcome) -> None:
         how = ("interrupted",) if staged in deed.survivors else deed.how
         found = broken_promises(link.events(staged.id), staged.turns, reasons=reasons, cut=staged.running, how=how)
         outcome.broken += [f"{staged.column.name}: {each}" for each in found]
+
+
+async def _wait_for_word_of_death(scene: Scene, staged: Staged) -> None:
+    """A parent hears of an idle CLI's death by a notice, or by the end of a turn that the CLI had begun by itself:
+    2.1.197 begins one when SIGTERM has ended a background command."""
+
+    def tells(message: Json) -> bool:
+        params = message.get("params", {})
+        event = params.get("event", {}) if params.get("session_id") == staged.id else {}
+        return event.get("level") == "warning" or (event.get("error") or {}).get("kind") == "process_exited"
+
+    await scene.parent.wait_for(tells, within=ENDING_S)
 
 
 async def _judge_survivors(scene: Scene, deed: Deed, outcome: Outcome) -> None:
