@@ -23,6 +23,8 @@ LOCK := .cache/lock/bin/python -m piptools compile --quiet --generate-hashes --a
 # What is set for another project's Python must not reach ours.
 unexport PYTHONHOME
 unexport PYTHONPATH
+# Without its compiled files every start of the daemon compiles anew, and the tests take 2.5 times their CPU.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_USER := 0
 
 .DEFAULT_GOAL := help
@@ -76,7 +78,8 @@ lock: $(VENV)/venv.stamp ## pin the newest versions that pyproject.toml allows (
 	@.cache/lock/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/lock.txt
 	$(LOCK) --upgrade --only-build-deps --build-deps-for wheel -o requirements/build.txt pyproject.toml
 	$(LOCK) --upgrade -o requirements/run.txt pyproject.toml
-	$(LOCK) --upgrade --extra dev -c requirements/run.txt -o requirements/dev.txt pyproject.toml
+	$(LOCK) --upgrade --extra http -c requirements/run.txt -o requirements/http.txt pyproject.toml
+	$(LOCK) --upgrade --extra http --extra dev -c requirements/http.txt -o requirements/dev.txt pyproject.toml
 	$(LOCK) --upgrade -c requirements/build.txt -o requirements/lock.txt requirements/lock.in
 	@rm -rf agent_adapter.egg-info
 
