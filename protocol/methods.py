@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, StringConstraints, Tag, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
+from protocol.content import MessageContent
 from protocol.errors import ErrorKind
 from protocol.lifecycle import SessionState
 from protocol.model import Empty as Empty
@@ -20,10 +21,9 @@ from protocol.model import ProviderName, SessionId, Text
 from protocol.model import Result as Result
 from protocol.model import SessionParams as SessionParams
 from protocol.queries import QUERIES
+from protocol.session_config import RuntimeModeName, SessionConfig
 
 PROTOCOL_VERSION = 1
-
-RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
 
 
 class ClientInfo(BaseModel):
@@ -88,53 +88,6 @@ class ProvidersResult(Result):
     providers: list[HealthResult]
 
 
-class SessionConfig(Params):
-    """How a session is to run. A provider that cannot honour an option answers `unsupported` and names it."""
-
-    working_dir: Text = Field(description="Absolute path of an existing folder.")
-    model: Text | None = None
-    runtime_mode: RuntimeModeName = "supervised"
-    system_prompt: str | None = Field(None, description="Replaces the CLI's own.")
-    append_system_prompt: str | None = None
-    allowed_dirs: list[Text] = Field(default_factory=list, description="Further folders that the agent may use.")
-    plans_directory: Text | None = None
-    mcp_servers: dict[str, dict[str, JsonValue]] | None = Field(None, description="In the CLI ecosystem's own shape.")
-    allowed_tools: list[Text] | None = None
-    disallowed_tools: list[Text] | None = None
-    max_turns: int | None = Field(None, ge=1)
-    max_budget_usd: float | None = Field(None, gt=0)
-    output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
-    effort: Text | None = None
-    fallback_model: Text | None = Field(None, description="Takes over when the model is overloaded.")
-    setting_sources: list[Literal["user", "project", "local"]] | None = Field(
-        None, description="Which settings files, memory files, hooks and project MCP servers count; [] for none."
-    )
-    agents: dict[str, dict[str, JsonValue]] | None = Field(
-        None, description="Further subagents, in the CLI's own shape."
-    )
-    checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
-    resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
-    fork: bool = Field(False, description="With `resume`: go on in a copy.")
-    env: dict[str, str] = Field(default_factory=dict, description="Added to the scrubbed environment.")
-    transport: Literal["pipe", "pty"] = "pipe"
-    extra_args: list[str] = Field(default_factory=list, description="Appended to the CLI's command line.")
-
-    @field_validator("env")
-    @classmethod
-    def _names_fit(cls, env: dict[str, str]) -> dict[str, str]:
-        for name, value in env.items():
-            if not name or "=" in name or "\0" in name or "\0" in value:
-                raise ValueError(f"{name!r} cannot be an environment variable")
-        return env
-
-    @field_validator("extra_args")
-    @classmethod
-    def _arguments_fit(cls, arguments: list[str]) -> list[str]:
-        if any("\0" in argument for argument in arguments):
-            raise ValueError("an argument cannot hold a NUL character")
-        return arguments
-
-
 class StartSessionParams(Params):
     """Start a session, or bring one back with `config.resume`."""
 
@@ -158,42 +111,14 @@ class StartSessionResult(Result):
     state: SessionState
 
 
-class TextBlock(Params):
-    """Plain text."""
-
-    type: Literal["text"]
-    text: str
-
-
-class MediaBlock(Params):
-    """An image or a document, in the Messages API's shape (`source` with `type`, `media_type`, `data` or `url`)."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-    type: Literal["image", "document"]
-    source: dict[str, JsonValue]
-
-
-ContentBlock = Annotated[TextBlock | MediaBlock, Field(discriminator="type")]
-
-
 class SendMessageParams(Params):
     """Give the session a message; its turn runs when those before it are done."""
 
     session_id: SessionId
-    message: Annotated[
-        Annotated[str, Tag("text")] | Annotated[list[ContentBlock], Tag("blocks")],
-        Discriminator(lambda message: "text" if isinstance(message, str) else "blocks"),
-    ]
+    message: MessageContent
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="The same key with the same message is the same turn, however often it is sent."
     )
-
-    @field_validator("message")
-    @classmethod
-    def _not_empty(cls, message: str | list[Any]) -> str | list[Any]:
-        if not message or (isinstance(message, str) and not message.strip()):
-            raise ValueError("an empty message")
-        return message
 
 
 class SendMessageResult(Result):

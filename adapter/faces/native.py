@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from adapter.session.registry import Registry
     from adapter.stdio import Outbox
     from protocol.events import EventParams
+    from protocol.session_config import SessionConfig
     from protocol.signals import PermissionAsked
 
 _PREFIX = b'{"jsonrpc":"2.0","method":"event","params":'
@@ -223,7 +224,7 @@ def _entry(record: SessionRecord) -> methods.SessionEntry:
     return methods.SessionEntry(usage=methods.UsageCounts(**msgspec.to_builtins(record.usage)), **told)
 
 
-def _check_folders(config: methods.SessionConfig) -> None:
+def _check_folders(config: SessionConfig) -> None:
     """What the models cannot see: whether a folder is there."""
     if not os.path.isabs(config.working_dir):
         raise invalid_param("config.working_dir", "must be an absolute path")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from protocol.errors import AdapterError, ErrorKind
-from protocol.methods import SessionConfig
+from protocol.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

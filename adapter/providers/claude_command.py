@@ -15,7 +15,7 @@ from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
     from adapter.providers.base import Launch
-    from protocol.methods import SessionConfig
+    from protocol.session_config import SessionConfig
 
 BASE_ARGUMENTS = (
     "--input-format",

@@ -18,7 +18,7 @@ from adapter import app, config, peer
 from adapter.process import child, environment
 from adapter.providers import claude_process, probe
 from adapter.session import idempotency
-from protocol import events, framing, lifecycle, methods, openrpc, queries
+from protocol import content, events, framing, lifecycle, methods, openrpc, queries, session_config
 from protocol.errors import CODES, JSONRPC_KINDS, ErrorKind
 from protocol.methods import METHODS
 from tests.support import spec
@@ -102,8 +102,8 @@ def test_the_table_of_methods_tells_every_error_of_every_method() -> None:
         ("a session in `sessions`", result_fields(methods.SessionEntry)),
         ("`usage` of a session or a turn", result_fields(methods.UsageCounts)),
         ("`usage` of a session or a turn", struct_fields(events.TurnUsage)),
-        ("`text` block", param_fields(methods.TextBlock)),
-        ("`image` or `document` block", param_fields(methods.MediaBlock)),
+        ("`text` block", param_fields(content.TextBlock)),
+        ("`image` or `document` block", param_fields(content.MediaBlock)),
         ("`error` of a turn", struct_fields(events.TurnError)),
         ("an entry of a plan", struct_fields(events.PlanEntry)),
         ("a model in `models`", result_fields(queries.Model)),
@@ -125,8 +125,8 @@ def test_every_vocabulary_is_listed_whole() -> None:
         for name, cell in zip(table.column("word"), table.column("values"), strict=True)
     }
     assert shown == {
-        "`runtime_mode`": get_args(methods.RuntimeModeName),
-        "`transport`": get_args(methods.SessionConfig.model_fields["transport"].annotation),
+        "`runtime_mode`": get_args(session_config.RuntimeModeName),
+        "`transport`": get_args(session_config.SessionConfig.model_fields["transport"].annotation),
         "`state`": tuple(lifecycle.SessionState),
         "`origin`": get_args(events.TurnOrigin),
         "tool `kind`": get_args(events.ToolKind),
@@ -152,7 +152,7 @@ def test_the_table_of_the_config_is_its_model() -> None:
     shown: dict[str, FieldSpec] = {}
     for cell in spec.table("config field").column("config field"):
         shown |= spec.fields(cell)
-    assert shown == param_fields(methods.SessionConfig)
+    assert shown == param_fields(session_config.SessionConfig)
 
 
 @pytest.mark.spec("5.2")

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from protocol.errors import CODES, INTERNAL_ERROR, AdapterError, ErrorKind, invalid_param
-from protocol.methods import METHODS, Params, Result, SessionConfig, StartSessionParams
+from protocol.methods import METHODS, Params, Result, StartSessionParams
+from protocol.session_config import SessionConfig
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CONFIG = {"working_dir": "/work"}

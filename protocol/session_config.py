@@ -1,0 +1,61 @@
+"""The config of a session: its fields and what each may hold (contract, section 2; SPEC.md, section 3). Pure.
+
+Whether a folder is there, and whether a provider can honour a field, is not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from protocol.model import Params, Text
+
+RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
+
+
+class SessionConfig(Params):
+    """How a session is to run. A provider that cannot honour an option answers `unsupported` and names it."""
+
+    working_dir: Text = Field(description="Absolute path of an existing folder.")
+    model: Text | None = None
+    runtime_mode: RuntimeModeName = "supervised"
+    system_prompt: str | None = Field(None, description="Replaces the CLI's own.")
+    append_system_prompt: str | None = None
+    allowed_dirs: list[Text] = Field(default_factory=list, description="Further folders that the agent may use.")
+    plans_directory: Text | None = None
+    mcp_servers: dict[str, dict[str, JsonValue]] | None = Field(None, description="In the CLI ecosystem's own shape.")
+    allowed_tools: list[Text] | None = None
+    disallowed_tools: list[Text] | None = None
+    max_turns: int | None = Field(None, ge=1)
+    max_budget_usd: float | None = Field(None, gt=0)
+    output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
+    effort: Text | None = None
+    fallback_model: Text | None = Field(None, description="Takes over when the model is overloaded.")
+    setting_sources: list[Literal["user", "project", "local"]] | None = Field(
+        None, description="Which settings files, memory files, hooks and project MCP servers count; [] for none."
+    )
+    agents: dict[str, dict[str, JsonValue]] | None = Field(
+        None, description="Further subagents, in the CLI's own shape."
+    )
+    checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
+    resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
+    fork: bool = Field(False, description="With `resume`: go on in a copy.")
+    env: dict[str, str] = Field(default_factory=dict, description="Added to the scrubbed environment.")
+    transport: Literal["pipe", "pty"] = "pipe"
+    extra_args: list[str] = Field(default_factory=list, description="Appended to the CLI's command line.")
+
+    @field_validator("env")
+    @classmethod
+    def _names_fit(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise ValueError(f"{name!r} cannot be an environment variable")
+        return env
+
+    @field_validator("extra_args")
+    @classmethod
+    def _arguments_fit(cls, arguments: list[str]) -> list[str]:
+        if any("\0" in argument for argument in arguments):
+            raise ValueError("an argument cannot hold a NUL character")
+        return arguments
