@@ -30,7 +30,7 @@ export PIP_USER := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint type imports unit integration e2e faults real-cli format lock clean
+.PHONY: help run test lint type imports unit integration e2e faults real-cli foreign format lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile
@@ -38,7 +38,7 @@ help: ## list the commands
 run: $(VENV)/run.stamp ## drive a conversation through the daemon and show the traffic (CLI=mock: without tokens)
 	@$(BIN)/python examples/parent.py --cli $(CLI)
 
-test: lint type imports real-cli ## everything: lint, types, import rules, and all the tests, real CLI included
+test: lint type imports real-cli foreign ## everything: lint, types, import rules, and all the tests, real CLI included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 lint: $(VENV)/dev.stamp ## style and mistakes
@@ -57,7 +57,7 @@ unit: $(VENV)/dev.stamp ## the tests that start no process of the daemon's
 integration: $(VENV)/dev.stamp ## the tests with real processes and the mock CLIs
 	$(BIN)/python -m pytest $(wildcard tests/integration tests/conformance)
 
-e2e: real-cli ## the tests with the real CLI, against a model server on this machine
+e2e: real-cli foreign ## the tests with the real CLI, against a model server on this machine
 	$(BIN)/python -m pytest tests/e2e
 
 faults: real-cli ## the whole fault matrix, printed and written to docs/faults.md (half an hour)
@@ -65,6 +65,9 @@ faults: real-cli ## the whole fault matrix, printed and written to docs/faults.m
 
 real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS)
+
+foreign: $(VENV)/dev.stamp ## fetch the clients that nobody here wrote, for the tests, where npm is there
+	@$(BIN)/python -m tests.support.install_foreign
 
 bench: $(VENV)/run.stamp ## measure the daemon beside its peers (BENCH=--quick: 90 seconds)
 	@$(BIN)/python -m benchmarks $(BENCH)
