@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 
+FACES = {"serve": "native", "acp": "acp", "http": "http"}
+"""The commands that serve, and the face that each shows."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `agent-adapter`; the exit code.
@@ -37,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (config.ConfigError, OSError) as error:
         sys.stderr.write(f"agent-adapter: {error}\n")
         return USAGE_ERROR
-    if command == "serve":
-        return _serve(settings)
+    if command in FACES:
+        return _serve(FACES[command], settings)
     return _run(command, settings, as_json=as_json)
 
 
@@ -50,7 +53,7 @@ def _end_quietly_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-def _serve(settings: Settings) -> int:
+def _serve(face: str, settings: Settings) -> int:
     import gc
 
     from adapter import stdio
@@ -61,10 +64,11 @@ def _serve(settings: Settings) -> int:
 
     from adapter import app
 
+    build = app.find_face(face)
     # What was imported stays: the collector need not look at it again. It was off while nothing could be garbage.
     gc.freeze()
     gc.enable()
-    anyio.run(app.serve, settings, claimed)
+    anyio.run(app.serve, settings, claimed, build)
     return 0
 
 
@@ -73,6 +77,10 @@ def _run(command: str, settings: Settings, *, as_json: bool) -> int:
         from adapter.commands import doctor
 
         return doctor.run(settings, as_json=as_json)
+    if command == "acp login":
+        from adapter.commands import login
+
+        return login.run(settings)
 
     from adapter.commands import sessions
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from adapter.config import state_folder
-from adapter.faces.native import NativeFace
+from adapter.faces.base import Surroundings
 from adapter.guard import GuardedTasks
 from adapter.process.child import watch_without_threads
 from adapter.process.host import ProcessHost
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from adapter.config import Settings
+    from adapter.faces.base import Face, FaceBuilder
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,24 @@ CALLS_END_S = 3.0
 its answer."""
 
 
-async def serve(settings: Settings, stdio: Stdio) -> None:
-    """Serve the native face until the end is asked for; nothing of ours runs when this returns."""
+def find_face(name: str) -> FaceBuilder:
+    """The face of this name: `native`, `acp` or `http`. Imported here, because each needs what the others do not, and
+    the time to start counts."""
+    if name == "acp":
+        from adapter.faces.acp.face import AcpFace
+
+        return AcpFace
+    if name == "http":
+        from adapter.faces.http.face import HttpFace
+
+        return HttpFace
+    from adapter.faces.native import NativeFace
+
+    return NativeFace
+
+
+async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder) -> None:
+    """Serve a face until the end is asked for; nothing of ours runs when this returns."""
     watch_without_threads()
     over = anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -57,10 +74,11 @@ async def serve(settings: Settings, stdio: Stdio) -> None:
         outbox = Outbox(stdio.output)
         providers = build_providers(host, settings)
         registry = Registry(providers, _limits(settings), ledger, tasks)
-        face = NativeFace(stdio.input, outbox, registry, providers, settings, over.set)
+        face = build_face(Surroundings(stdio.input, outbox, registry, providers, settings, over.set))
         tasks.start_soon(outbox.run)
         tasks.start_soon(_wait_for_signals, over)
-        tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
+        if face.over_stdio:
+            tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
         services = GuardedTasks(tasks, "the daemon")
         services.start_soon(ledger.run)
         services.start_soon(host.open)
@@ -78,7 +96,7 @@ async def serve(settings: Settings, stdio: Stdio) -> None:
 async def finish(
     registry: Registry,
     providers: ProviderManager,
-    face: NativeFace,
+    face: Face,
     host: ProcessHost,
     ledger: Ledger,
     outbox: Outbox,
@@ -121,7 +139,7 @@ async def _stop_sessions(registry: Registry, patience: float) -> None:
             await registry.stop_all("shutdown", fast=True)
 
 
-async def _read_until(over: anyio.Event, face: NativeFace, calls: TaskGroup) -> None:
+async def _read_until(over: anyio.Event, face: Face, calls: TaskGroup) -> None:
     """Serve until the end of input, or until somebody else asks for the end."""
     with anyio.CancelScope() as reading:
 

@@ -169,7 +169,7 @@ def _listed(name: str, value: Any) -> Any:
 def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     """What to do, with which settings, and whether to answer in JSON; for a command line, our environment and the file.
 
-    The command is `serve` (the default), `doctor`, `sessions` or `sessions clean`.
+    The command is `serve` (the default), `acp`, `http`, `acp login`, `doctor`, `sessions` or `sessions clean`.
 
     Raises:
         ConfigError: see `load`.
@@ -187,6 +187,11 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     )
     parser.add_argument("--version", "-V", action="version", version=f"agent-adapter {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    acp = commands.add_parser("acp", parents=[common], help="Serve an editor that speaks the Agent Client Protocol.")
+    acp.add_argument("action", nargs="?", choices=["login"], help="login: run the CLI's own login in this terminal.")
+    commands.add_parser(
+        "http", parents=[common], help="Serve programs that speak the APIs of model vendors, over HTTP."
+    )
     doctor = commands.add_parser("doctor", parents=[common], help="Say what does not work, and what to do about it.")
     sessions = commands.add_parser("sessions", parents=[common], help="List the sessions that were written down.")
     sessions.add_argument("action", nargs="?", choices=["clean"], help="clean: end what dead daemons have left.")

@@ -17,7 +17,7 @@ import anyio
 from adapter import stdio
 from protocol import jsonrpc, jsontext
 from protocol.errors import INVALID_REQUEST, PARSE_ERROR, AdapterError, ErrorKind
-from protocol.framing import Frame, Oversized, ParentFramer, Unframed, add_headers
+from protocol.framing import Frame, LineFramer, Oversized, ParentFramer, Unframed, add_headers
 from protocol.jsonrpc import Batch, Malformed, Message, Notification, Request, Response
 
 if TYPE_CHECKING:
@@ -39,12 +39,35 @@ class Call:
     message: Request | Notification
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Entered by the dispatcher around the handler's work; cancelled when the link ends."""
+    withdrawn: bool = False
+    """Whether the caller itself has taken it back."""
     after_reply: list[Callable[[], None]] = field(default_factory=list)
     """Run once the answer is queued: what must not be seen before it."""
 
 
 Serve = Callable[[Call], Awaitable[dict[str, Any] | None]]
 """Handles one call; gives the response object, or None for a notification. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What protocols over JSON-RPC settle differently.
+
+    Attributes:
+        batches: whether an array is a batch; else it is one invalid request.
+        headers: whether the other side may choose header framing.
+        cancel_method: the notification that takes a request back.
+        cancel_key: its param with the request's id.
+    """
+
+    batches: bool = True
+    headers: bool = True
+    cancel_method: str = "cancel_request"
+    cancel_key: str = "id"
+
+
+NATIVE = Dialect()
+"""The wire contract's."""
 
 
 class RequestFailed(Exception):
@@ -59,14 +82,18 @@ class Peer:
         outbox: writer of the other descriptor.
         serve: handles the other side's requests and notifications.
         limit: bytes of the longest message that is taken.
+        dialect: what this link's protocol settles.
     """
 
-    def __init__(self, input: int, outbox: stdio.Outbox, serve: Serve, *, limit: int) -> None:
+    def __init__(
+        self, input: int, outbox: stdio.Outbox, serve: Serve, *, limit: int, dialect: Dialect = NATIVE
+    ) -> None:
         self._input = input
         self._outbox = outbox
         self._serve = serve
         self._limit = limit
-        self._framer = ParentFramer(limit)
+        self._dialect = dialect
+        self._framer = ParentFramer(limit) if dialect.headers else LineFramer(limit)
         self._pending: dict[jsonrpc.Id, _Pending] = {}
         self._calls: set[Call] = set()
         self._answering = 0
@@ -87,6 +114,13 @@ class Peer:
             await self._outbox.wait_below(None, MAX_UNREAD)
         for frame in self._framer.eof():
             self._receive(frame)
+
+    def cancel_call(self, id: jsonrpc.Id) -> None:
+        """Cut short what is being handled for one request of the other side, if it still is."""
+        for call in list(self._calls):
+            if isinstance(call.message, Request) and call.message.id == id:
+                call.withdrawn = True
+                call.scope.cancel()
 
     def cancel_calls(self) -> None:
         """Cut short what is being handled: each call is answered with `interrupted`."""
@@ -121,7 +155,7 @@ class Peer:
         try:
             await pending.settled.wait()
         except anyio.get_cancelled_exc_class():
-            self.notify("cancel_request", {"id": id}, lane=lane)
+            self.notify(self._dialect.cancel_method, {self._dialect.cancel_key: id}, lane=lane)
             raise
         finally:
             del self._pending[id]
@@ -136,7 +170,7 @@ class Peer:
 
     def send_bytes(self, bodies: list[bytes], *, lane: str | None = None) -> None:
         """Send rendered messages in one write, framed as the other side frames its own."""
-        if self._framer.uses_headers:
+        if isinstance(self._framer, ParentFramer) and self._framer.uses_headers:
             data = b"".join([add_headers(body) for body in bodies])
         else:
             bodies.append(b"")
@@ -158,6 +192,8 @@ class Peer:
         elif isinstance(message, Malformed):
             if (answer := message.answer()) is not None:
                 self.send(answer)
+        elif isinstance(message, Batch) and not self._dialect.batches:
+            self.send(jsonrpc.error_response(None, INVALID_REQUEST, "Invalid Request: this protocol has no batches"))
         elif isinstance(message, Batch):
             self._start(self._answer_batch, message)
         elif len(self._calls) >= MAX_IN_FLIGHT:

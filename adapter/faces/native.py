@@ -23,16 +23,11 @@ from protocol.methods import METHODS, PROTOCOL_VERSION
 from protocol.queries import QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anyio.abc import TaskGroup
 
-    from adapter.config import Settings
+    from adapter.faces.base import Surroundings
     from adapter.providers.base import ProviderHealth
-    from adapter.providers.manager import ProviderManager
     from adapter.session.record import SessionRecord
-    from adapter.session.registry import Registry
-    from adapter.stdio import Outbox
     from protocol.events import EventParams
     from protocol.session_config import SessionConfig
     from protocol.signals import PermissionAsked
@@ -48,28 +43,17 @@ class NativeFace:
     """One parent, served.
 
     Args:
-        input: descriptor to read from.
-        outbox: writer to the parent.
-        registry: the sessions.
-        providers: the providers.
-        settings: the daemon's.
-        shutdown: called when the parent asks for the end.
+        around: the daemon's parts.
     """
 
-    def __init__(
-        self,
-        input: int,
-        outbox: Outbox,
-        registry: Registry,
-        providers: ProviderManager,
-        settings: Settings,
-        shutdown: Callable[[], None],
-    ) -> None:
-        self._outbox = outbox
-        self._registry = registry
-        self._providers = providers
-        self._settings = settings
-        self._shutdown = shutdown
+    over_stdio = True
+
+    def __init__(self, around: Surroundings) -> None:
+        self._outbox = around.outbox
+        self._registry = around.registry
+        self._providers = around.providers
+        self._settings = around.settings
+        self._shutdown = around.shut_down
         handlers: dict[str, Handler] = {
             "initialize": self._initialize,
             "health_check": self._health_check,
@@ -86,7 +70,7 @@ class NativeFace:
             **{name: partial(self._query, name) for name in QUERIES},
         }
         dispatcher = Dispatcher({name: (METHODS[name].params, handler) for name, handler in handlers.items()})
-        self._peer = Peer(input, outbox, dispatcher.serve, limit=settings.max_message)
+        self._peer = Peer(around.input, around.outbox, dispatcher.serve, limit=around.settings.max_message)
 
     async def run(self, tasks: TaskGroup) -> None:
         """Serve until the parent's end of input. Calls run in `tasks`."""

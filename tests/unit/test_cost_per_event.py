@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from adapter.config import Settings
+from adapter.faces.base import Surroundings
 from adapter.faces.native import NativeFace
 from adapter.session.timeline import Timeline
 from adapter.session.turn import Turn
@@ -67,7 +68,7 @@ def null() -> Iterator[int]:
 def pass_through(null: int, text: bytes) -> Cost:
     """Send a transcript along the path that the daemon's session goes, and count the calls on the way."""
     nothing = cast("Any", None)
-    face = NativeFace(null, Outbox(null), nothing, nothing, Settings(), lambda: None)
+    face = NativeFace(Surroundings(null, Outbox(null), nothing, nothing, Settings(), lambda: None))
     timeline, framer, codec = Timeline("s" * 36, face), LineFramer(1 << 20), ClaudeCodec()
     timeline.enter(Turn("message", "hello", 0.0))
     chunks = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]

@@ -1,0 +1,1 @@
+"""The Agent Client Protocol: what an editor that speaks it sees."""
