@@ -17,7 +17,8 @@ from adapter.process.discover import find_cli
 from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_command import ROOT_HINT, build_arguments, build_environment, remove_file, write_mcp_file
-from adapter.providers.claude_process import PROVIDER, ClaudeProcess
+from adapter.providers.claude_handshake import PROVIDER
+from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_queries
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError

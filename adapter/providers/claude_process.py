@@ -14,12 +14,13 @@ import anyio
 
 from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
-from adapter.providers.claude_command import ROOT_HINT, handshake_fields
+from adapter.providers.claude_command import handshake_fields
+from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake
 from protocol.codecs.claude import ClaudeCodec
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import Notice, SessionStarted
 from protocol.framing import Frame, LineFramer, Oversized
-from protocol.signals import ProcessExited, ProviderEvent, TurnEnded
+from protocol.signals import ProcessExited, ProviderEvent
 
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
@@ -29,12 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROVIDER = "claude"
-
 CONTROL_S = 20.0
 """How long a control request may take. Measured with claude 2.1.x: about 10 ms; 150 ms for the largest answer."""
-
-_ROOT_REFUSAL = "cannot be used with root"
 
 
 class ClaudeProcess:
@@ -99,45 +96,13 @@ class ClaudeProcess:
             ) from None
         if pending.answer is None:
             assert exited is not None
-            raise self._died_early(exited)
+            raise explain_death(exited, self._early)
         if pending.answer.error is not None:
             raise ProviderError(
                 PROVIDER, ErrorKind.PROTOCOL_ERROR, f"The CLI refused its handshake: {pending.answer.error}"
             )
-        self._learn(pending.answer.response or {})
-
-    def _learn(self, answer: dict[str, Any]) -> None:
-        self.handshake = answer
-        account = answer.get("account") or {}
-        if _is_logged_out(account):
-            hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."
-            raise ProviderError(PROVIDER, ErrorKind.NOT_AUTHENTICATED, "The Claude CLI is not logged in.", hint=hint)
-        commands = answer.get("commands")
-        if isinstance(commands, list):
-            self.started.slash_commands = [
-                command["name"] for command in commands if isinstance(command, dict) and "name" in command
-            ]
-        self.started.cli_version = answer.get("claude_code_version")
-        self.started.api_key_source = account.get("apiKeySource") or account.get("tokenSource")
-        known = {name: getattr(self.started, name) for name in self.started.__struct_fields__}
-        self._codec.system.known |= {name: value for name, value in known.items() if value is not None}
-
-    def _died_early(self, exited: ProcessExited) -> ProviderError:
-        said = last_lines(exited.stderr_tail) or next(
-            (event.error.message for event in self._early if isinstance(event, TurnEnded) and event.error), None
-        )
-        how = f"signal {exited.signal}" if exited.signal else f"exit code {exited.exit_code}"
-        if said and _ROOT_REFUSAL in said:
-            return ProviderError(
-                PROVIDER,
-                ErrorKind.UNSUPPORTED,
-                "The CLI refuses full_access when it runs as root.",
-                hint=ROOT_HINT,
-                option="runtime_mode",
-                stderr_tail=said,
-            )
-        text = f"The CLI ended before its handshake ({how}): {said or 'it gave no reason'}"
-        return ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint=_hint(said or ""), stderr_tail=said)
+        self.handshake = pending.answer.response or {}
+        self._codec.system.known |= read_handshake(self.handshake, self.started)
 
     # The stream
 
@@ -289,19 +254,3 @@ class _Pending:
         self.id = f"agent-adapter-{uuid.uuid4()}"
         self.done = anyio.Event()
         self.answer: ControlAnswered | None = None
-
-
-def _is_logged_out(account: dict[str, Any]) -> bool:
-    """Measured: no login is `{"tokenSource": "none", "apiProvider": "firstParty"}` without an `apiKeySource`."""
-    first_party = account.get("apiProvider") in (None, "firstParty")
-    return first_party and account.get("tokenSource") == "none" and not account.get("apiKeySource")
-
-
-def _hint(said: str) -> str | None:
-    hints = {
-        "No conversation found": "The CLI looks for a conversation under the working folder that it was held in.",
-        "already in use": "Another conversation has this id: resume it instead, or choose another id.",
-        "unknown option": "The CLI does not know one of the arguments: check extra_args and the CLI's version.",
-        "Invalid MCP configuration": "Check mcp_servers.",
-    }
-    return next((hint for part, hint in hints.items() if part in said), None)
