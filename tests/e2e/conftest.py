@@ -1,7 +1,8 @@
-"""The real CLI for every test here: each installed version, one daemon and one model server for each file of tests."""
+"""The real CLI for every test here: each installed version, one daemon and one model server for all tests of a worker."""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +29,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in ours[1:]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """As in the other tests, for a daemon that several tests share."""
+    """As in the other tests, for daemons that all tests here share."""
     return "asyncio"
 
 
-@pytest.fixture(scope="session", params=PARAMETERS)
+@pytest.fixture(params=PARAMETERS)
 def version(request: pytest.FixtureRequest) -> str:
     """Each installed version of the CLI."""
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-async def stage(anyio_backend: str, version: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A daemon, the CLI, and the model that the CLI talks to."""
-    async with open_stage(version, VERSIONS[version], tmp_path_factory.mktemp("home")) as stage:
-        yield stage
+@pytest.fixture(scope="session")
+async def stages(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Stage]]:
+    """For each version a daemon, the CLI, and the model that the CLI talks to: opened once, because starting a CLI for
+    the first time in a home is what a test would spend most of its time on."""
+    async with AsyncExitStack() as stack:
+        yield {
+            version: await stack.enter_async_context(open_stage(version, cli, tmp_path_factory.mktemp("home")))
+            for version, cli in VERSIONS.items()
+        }
+
+
+@pytest.fixture
+def stage(version: str, stages: dict[str, Stage]) -> Stage:
+    """The stage of this version."""
+    return stages[version]
 
 
 @pytest.fixture(autouse=True)

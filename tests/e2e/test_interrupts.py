@@ -88,7 +88,6 @@ async def test_while_a_tool_runs_it_ends_the_whole_tree_of_the_tool(stage: Stage
             heard = await _interrupted(talk, turn)
             _, alive = await anyio.to_thread.run_sync(lambda: psutil.wait_procs(tree, timeout=TOOL_GONE_S))
             assert alive == []
-            assert [process.pid for process in stage.running()] == [talk.started["pid"]]
             await _goes_on(talk, f"SC:bash {command}")
     assert len(tree) >= 3
     assert heard.one("tool_call_output")["is_error"] is True

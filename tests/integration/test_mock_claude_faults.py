@@ -51,6 +51,7 @@ async def test_a_hang_reads_but_answers_nothing_and_outlives_its_input() -> None
             await mock.line()
         assert silence.cancelled_caught
         assert mock.process.returncode is None
+        await mock.handles(signal.SIGINT)
         mock.process.send_signal(signal.SIGINT)
         assert await mock.process.wait() == 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ FLAGS = (
 ).split()
 # A whole test of a process that starts in 0.1 s; generous because the machine is shared.
 DEADLINE_SECONDS = 20.0
+POLL_SECONDS = 0.01
+"""There is no event for another process's signal handlers."""
 PROMPT = b'{"type":"user","message":{"role":"user","content":"x"}}\n'
 Json = dict[str, Any]
 
@@ -96,6 +99,15 @@ class Mock:
         assert self.process.stdin is not None
         await self.process.stdin.aclose()
         return await self.process.wait()
+
+    async def handles(self, number: signal.Signals) -> None:
+        """Wait until the mock handles a signal itself; before, while its interpreter starts, the signal would end it."""
+        status = anyio.Path(f"/proc/{self.process.pid}/status")
+        while await status.exists():
+            caught = next(line for line in (await status.read_text()).splitlines() if line.startswith("SigCgt"))
+            if int(caught.split()[1], 16) >> (number - 1) & 1:
+                return
+            await anyio.sleep(POLL_SECONDS)
 
     async def drain(self) -> None:
         assert self.process.stderr is not None
