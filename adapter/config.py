@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PREFIX = "AGENT_ADAPTER_"
 
+SECTIONS = ("http",)
+"""Tables of the settings file that hold for one subcommand only; the others pass over them."""
+
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message says which, where it came from, and what would do."""
@@ -32,6 +35,9 @@ class Settings(BaseModel):
     """All settings. Times in seconds, sizes in bytes; 0 turns a time-out or a cap off where the description says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    section: ClassVar[str | None] = None
+    """The table of the settings file for what a model has beyond this one, and the second part of its variables."""
 
     claude_path: str | None = Field(
         None, description="The Claude CLI: a path or a name. Otherwise `claude`, then `claude-code`, is looked for."
@@ -87,10 +93,25 @@ class Settings(BaseModel):
     log_file: str | None = Field(None, description="Log to this file instead of stderr.")
     log_json: bool = Field(False, description="Log JSON lines instead of text.")
 
+    @classmethod
+    def read_aliases(cls, environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Settings that other programs' variables stand for, and the name of each one's variable."""
+        return {}, {}
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for each setting: `--idle-timeout 600`. Given flags alone appear in the parsed arguments."""
-    for name, field in Settings.model_fields.items():
+    @classmethod
+    def check_sources(cls, values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+        """Refuse a value that may not come from where it does.
+
+        Raises:
+            ConfigError: it may not.
+        """
+
+
+def add_flags(parser: argparse.ArgumentParser, model: type[Settings] = Settings) -> None:
+    """A flag for each setting that is the model's own: `--idle-timeout 600`. Given flags alone appear in the parsed
+    arguments."""
+    for name in own_settings(model):
+        field = model.model_fields[name]
         flag = "--" + name.replace("_", "-")
         text = (field.description or "").replace("%", "%%")
         if field.annotation is bool:
@@ -101,10 +122,32 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             )
 
 
+def own_settings(model: type[Settings]) -> list[str]:
+    """The names that a model has beyond `Settings`; all of them for that one."""
+    return [name for name in model.model_fields if model is Settings or name not in Settings.model_fields]
+
+
+def variable(model: type[Settings], name: str) -> str:
+    """The environment variable of a setting."""
+    section = "" if name in Settings.model_fields or model.section is None else model.section.upper() + "_"
+    return PREFIX + section + name.upper()
+
+
+SettingsModel = TypeVar("SettingsModel", bound=Settings)
+
+
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None) -> Settings:
-    """Put the settings together.
+    """The settings that all commands share. See `load_as`."""
+    return load_as(Settings, flags, environment, file)
+
+
+def load_as(
+    model: type[SettingsModel], flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None
+) -> SettingsModel:
+    """Put settings together.
 
     Args:
+        model: which.
         flags: those given on the command line.
         environment: ours.
         file: the settings file; None for the platform's, which need not exist.
@@ -112,24 +155,40 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
     Raises:
         ConfigError: a value cannot be used, an unknown name is set in the file, or the file cannot be read.
     """
-    named = {name: flags[name] for name in Settings.model_fields if name in flags}
-    variables = {
-        name: environment[PREFIX + name.upper()]
-        for name in Settings.model_fields
-        if environment.get(PREFIX + name.upper())
-    }
-    from_file, where = _read_file(file, environment)
-    sources = dict.fromkeys(from_file, where) | {name: PREFIX + name.upper() for name in variables}
-    sources |= {name: "--" + name.replace("_", "-") for name in named}
-    values = from_file | {name: _listed(name, value) for name, value in (variables | named).items()}
+    values, where = _read_file(file, environment)
+    own = values.pop(model.section, {}) if model.section else {}
+    values = {name: value for name, value in values.items() if name not in SECTIONS} | own
+    sources = dict.fromkeys(values, where)
+    for given, given_sources in (
+        model.read_aliases(environment),
+        _read_variables(model, environment),
+        _read_flags(model, flags),
+    ):
+        values |= {name: _listed(model, name, value) for name, value in given.items()}
+        sources |= given_sources
     try:
-        return Settings.model_validate(values)
+        model.check_sources(values, sources)
+        return model.model_validate(values)
     except ValidationError as error:
-        found = [
-            f"{sources.get(str(item['loc'][0]), '')} ({'.'.join(map(str, item['loc']))}): {item['msg']}"
-            for item in error.errors()
-        ]
+        found = [_said(item["loc"], item["msg"], sources) for item in error.errors()]
         raise ConfigError("; ".join(found)) from None
+
+
+def _said(place: tuple[int | str, ...], message: str, sources: Mapping[str, str]) -> str:
+    """What is wrong with a value, and where that value comes from; with no place it is the settings together."""
+    name = ".".join(map(str, place))
+    return f"{sources.get(str(place[0]), '')} ({name}): {message}" if place else message.removeprefix("Value error, ")
+
+
+def _read_variables(model: type[Settings], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    names = {name: variable(model, name) for name in model.model_fields}
+    found = {name: each for name, each in names.items() if environment.get(each)}
+    return {name: environment[each] for name, each in found.items()}, found
+
+
+def _read_flags(model: type[Settings], flags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    found = {name: flags[name] for name in model.model_fields if name in flags}
+    return found, {name: "--" + name.replace("_", "-") for name in found}
 
 
 def state_folder(settings: Settings) -> Path:
@@ -159,9 +218,9 @@ def _read_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _listed(name: str, value: Any) -> Any:
+def _listed(model: type[Settings], name: str, value: Any) -> Any:
     """A list in a flag or a variable is separated by commas."""
-    if isinstance(value, str) and isinstance(Settings.model_fields[name].default, list):
+    if isinstance(value, str) and isinstance(model.model_fields[name].default, list):
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
 
@@ -172,7 +231,7 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     The command is `serve` (the default), `acp`, `http`, `acp login`, `doctor`, `sessions` or `sessions clean`.
 
     Raises:
-        ConfigError: see `load`.
+        ConfigError: see `load_as`.
     """
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -189,7 +248,7 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     acp = commands.add_parser("acp", parents=[common], help="Serve an editor that speaks the Agent Client Protocol.")
     acp.add_argument("action", nargs="?", choices=["login"], help="login: run the CLI's own login in this terminal.")
-    commands.add_parser(
+    http = commands.add_parser(
         "http", parents=[common], help="Serve programs that speak the APIs of model vendors, over HTTP."
     )
     doctor = commands.add_parser("doctor", parents=[common], help="Say what does not work, and what to do about it.")
@@ -197,7 +256,14 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     sessions.add_argument("action", nargs="?", choices=["clean"], help="clean: end what dead daemons have left.")
     for each in (doctor, sessions):
         each.add_argument("--json", action="store_true", help="Answer in JSON.")
+    model = Settings
+    if "http" in argv:
+        from adapter.config_http import HttpSettings as model
+
+        add_flags(http, model)
     given = parser.parse_args(argv)
-    settings = load(vars(given), os.environ, getattr(given, "config", None))
+    if given.command != "http":
+        model = Settings
+    settings = load_as(model, vars(given), os.environ, getattr(given, "config", None))
     command = " ".join(filter(None, (given.command or "serve", getattr(given, "action", None))))
     return command, settings, getattr(given, "json", False)
