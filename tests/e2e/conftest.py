@@ -1,4 +1,4 @@
-"""The real CLI for every test here: each installed version, one daemon and one model server for all tests of a worker."""
+"""The real CLI for every test here: for each version one daemon and one model server, for all tests of a worker."""
 
 from __future__ import annotations
 

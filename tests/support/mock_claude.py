@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ import anyio
 import mock_clis
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import AsyncIterator
 
     from anyio.abc import Process
@@ -101,7 +101,7 @@ class Mock:
         return await self.process.wait()
 
     async def handles(self, number: signal.Signals) -> None:
-        """Wait until the mock handles a signal itself; before, while its interpreter starts, the signal would end it."""
+        """Wait until the mock handles a signal itself: while its interpreter starts, the signal would just end it."""
         status = anyio.Path(f"/proc/{self.process.pid}/status")
         while await status.exists():
             caught = next(line for line in (await status.read_text()).splitlines() if line.startswith("SigCgt"))
