@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
 from protocol.content import MessageContent
+from protocol.conversations import CONVERSATIONS
 from protocol.errors import ErrorKind
 from protocol.lifecycle import SessionState
 from protocol.model import Empty as Empty
@@ -207,43 +208,49 @@ class OpenRpcDocument(Result):
 _SESSION_ERRORS = (ErrorKind.SESSION_NOT_FOUND, ErrorKind.INTERRUPTED)
 _CLI_ERRORS = (ErrorKind.PROTOCOL_ERROR, ErrorKind.TIMEOUT, ErrorKind.UNSUPPORTED, ErrorKind.PROCESS_EXITED)
 
-METHODS: dict[str, Method] = {
-    "initialize": Method(InitializeParams, InitializeResult, "Say who is there; learn what the daemon can do."),
-    "health_check": Method(HealthCheckParams, HealthResult, "Look at one provider's CLI.", (ErrorKind.NOT_FOUND,)),
-    "list_providers": Method(NoParams, ProvidersResult, "Look at every provider's CLI."),
-    "start_session": Method(
-        StartSessionParams,
-        StartSessionResult,
-        "Start a CLI and wait for its handshake.",
-        (
-            ErrorKind.NOT_FOUND,
-            ErrorKind.SPAWN_FAILED,
-            ErrorKind.PROTOCOL_ERROR,
-            ErrorKind.INTERRUPTED,
-            ErrorKind.LIMIT_REACHED,
-            ErrorKind.TIMEOUT,
-            ErrorKind.NOT_AUTHENTICATED,
-            ErrorKind.UNSUPPORTED,
+METHODS: dict[str, Method] = (
+    {
+        "initialize": Method(InitializeParams, InitializeResult, "Say who is there; learn what the daemon can do."),
+        "health_check": Method(HealthCheckParams, HealthResult, "Look at one provider's CLI.", (ErrorKind.NOT_FOUND,)),
+        "list_providers": Method(NoParams, ProvidersResult, "Look at every provider's CLI."),
+        "start_session": Method(
+            StartSessionParams,
+            StartSessionResult,
+            "Start a CLI and wait for its handshake.",
+            (
+                ErrorKind.NOT_FOUND,
+                ErrorKind.SPAWN_FAILED,
+                ErrorKind.PROTOCOL_ERROR,
+                ErrorKind.INTERRUPTED,
+                ErrorKind.LIMIT_REACHED,
+                ErrorKind.TIMEOUT,
+                ErrorKind.NOT_AUTHENTICATED,
+                ErrorKind.UNSUPPORTED,
+            ),
         ),
-    ),
-    "send_message": Method(
-        SendMessageParams,
-        SendMessageResult,
-        "Queue a message as the session's next turn.",
-        (*_SESSION_ERRORS, ErrorKind.BUSY),
-    ),
-    "interrupt": Method(SessionParams, InterruptResult, "Stop the running turn; keep the session.", _SESSION_ERRORS),
-    "stop_session": Method(
-        SessionParams, StopSessionResult, "End the process and everything it started.", _SESSION_ERRORS
-    ),
-    "list_sessions": Method(ListSessionsParams, ListSessionsResult, "List the registry."),
-    "set_model": Method(SetModelParams, Empty, "Change the model.", (*_SESSION_ERRORS, *_CLI_ERRORS)),
-    "set_runtime_mode": Method(
-        SetRuntimeModeParams, Empty, "Change what is asked and what is allowed.", (*_SESSION_ERRORS, *_CLI_ERRORS)
-    ),
-    "rpc.discover": Method(NoParams, OpenRpcDocument, "Describe all of this."),
-    "shutdown": Method(NoParams, Empty, "End everything, as at the end of stdin."),
-} | QUERIES
+        "send_message": Method(
+            SendMessageParams,
+            SendMessageResult,
+            "Queue a message as the session's next turn.",
+            (*_SESSION_ERRORS, ErrorKind.BUSY),
+        ),
+        "interrupt": Method(
+            SessionParams, InterruptResult, "Stop the running turn; keep the session.", _SESSION_ERRORS
+        ),
+        "stop_session": Method(
+            SessionParams, StopSessionResult, "End the process and everything it started.", _SESSION_ERRORS
+        ),
+        "list_sessions": Method(ListSessionsParams, ListSessionsResult, "List the registry."),
+        "set_model": Method(SetModelParams, Empty, "Change the model.", (*_SESSION_ERRORS, *_CLI_ERRORS)),
+        "set_runtime_mode": Method(
+            SetRuntimeModeParams, Empty, "Change what is asked and what is allowed.", (*_SESSION_ERRORS, *_CLI_ERRORS)
+        ),
+        "rpc.discover": Method(NoParams, OpenRpcDocument, "Describe all of this."),
+        "shutdown": Method(NoParams, Empty, "End everything, as at the end of stdin."),
+    }
+    | QUERIES
+    | CONVERSATIONS
+)
 
 
 class PermissionParams(Result):

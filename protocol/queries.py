@@ -98,13 +98,6 @@ class TaskParams(Params):
     task_id: Text
 
 
-class RenameParams(Params):
-    """The title under which the CLI lists the conversation."""
-
-    session_id: SessionId
-    title: Text
-
-
 class RewindParams(Params):
     """Set files back to what they were before a turn; with `dry_run` only tell what that would change."""
 
@@ -144,7 +137,6 @@ QUERIES: dict[str, Method] = {
     "reconnect_mcp_server": _query(McpServerParams, Empty, "Connect an MCP server again."),
     "toggle_mcp_server": _query(McpToggleParams, Empty, "Switch an MCP server on or off."),
     "stop_task": _query(TaskParams, Empty, "Stop a background task."),
-    "rename_session": _query(RenameParams, Empty, "Give the conversation a title."),
     "rewind_files": _query(RewindParams, RewindResult, "Set files back to before a turn."),
 }
 

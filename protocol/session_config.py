@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
 
+from protocol.conversations import check_conversation_id
 from protocol.model import Params, Text
 
 RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
@@ -40,10 +41,16 @@ class SessionConfig(Params):
     )
     checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
     resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
+    resume_at: Text | None = Field(None, description="With `resume`: go on as it was after this turn or message.")
     fork: bool = Field(False, description="With `resume`: go on in a copy.")
     env: dict[str, str] = Field(default_factory=dict, description="Added to the scrubbed environment.")
     transport: Literal["pipe", "pty"] = "pipe"
     extra_args: list[str] = Field(default_factory=list, description="Appended to the CLI's command line.")
+
+    @field_validator("resume", "resume_at")
+    @classmethod
+    def _are_no_options(cls, value: str | None) -> str | None:
+        return None if value is None else check_conversation_id(value)
 
     @field_validator("env")
     @classmethod

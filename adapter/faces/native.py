@@ -15,6 +15,7 @@ import msgspec
 
 from adapter import __version__
 from adapter.dispatch import Dispatcher, Handler
+from adapter.faces.conversations import ConversationMethods
 from adapter.peer import Call, Peer, RequestFailed
 from adapter.session.sink import QuestionFailed
 from protocol import methods, openrpc
@@ -68,6 +69,7 @@ class NativeFace:
             "rpc.discover": self._discover,
             "shutdown": self._shut_down,
             **{name: partial(self._query, name) for name in QUERIES},
+            **ConversationMethods(around.registry).handlers,
         }
         dispatcher = Dispatcher({name: (METHODS[name].params, handler) for name, handler in handlers.items()})
         self._peer = Peer(around.input, around.outbox, dispatcher.serve, limit=around.settings.max_message)

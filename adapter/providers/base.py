@@ -15,9 +15,10 @@ from protocol.errors import AdapterError, ErrorKind
 from protocol.session_config import SessionConfig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from adapter.process.child import Exit
+    from protocol.conversations import Conversation, History
     from protocol.events import SessionStarted
     from protocol.permissions import Decision
     from protocol.signals import ProviderEvent
@@ -53,14 +54,16 @@ class Launch:
     """How to start a session's process.
 
     Attributes:
-        config: the session's, with `resume` and `fork` taken out.
+        config: the session's, with `resume`, `resume_at` and `fork` taken out.
         resume: the provider's id of the conversation to go on with.
         fork: go on in a copy of it.
+        resume_at: go on as it was after this turn or message.
     """
 
     config: SessionConfig
     resume: str | None = None
     fork: bool = False
+    resume_at: str | None = None
 
 
 class ProviderStream(Protocol):
@@ -120,6 +123,47 @@ class ProviderAdapter(ABC):
         """Ask a live process one of the questions of `protocol.queries`; by default none is known."""
         text = f"{self.provider} cannot answer {name}."
         raise ProviderError(self.provider, ErrorKind.UNSUPPORTED, text, session_id=session_id)
+
+    async def list_conversations(
+        self, working_dir: str | None, cursor: str | None, limit: int, *, env: Mapping[str, str]
+    ) -> tuple[list[Conversation], str | None]:
+        """What can be resumed, latest first, and the cursor of the next page, None after the last one.
+
+        Args:
+            working_dir: only those held in this folder; None for all.
+            cursor: of the page before.
+            limit: how many at most.
+            env: as in a session's config, where it decides where the CLI keeps them.
+        """
+        raise self._cannot("list conversations")
+
+    async def read_history(
+        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str], until: str | None = None
+    ) -> History:
+        """What was said in a conversation.
+
+        Args:
+            provider_session_id: which.
+            working_dir: where it was held, where that is known.
+            env: as in `list_conversations`.
+            until: the `leaf` of an earlier reading: what was said later is left out.
+        """
+        raise self._cannot("read a conversation")
+
+    async def rename_conversation(
+        self, provider_session_id: str, title: str, working_dir: str | None, *, env: Mapping[str, str]
+    ) -> None:
+        """Give a conversation that no process has a title."""
+        raise self._cannot("rename a conversation")
+
+    async def delete_conversation(
+        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str]
+    ) -> None:
+        """Delete a conversation that no process has, and all that the CLI keeps of it."""
+        raise self._cannot("delete a conversation")
+
+    def _cannot(self, what: str) -> ProviderError:
+        return ProviderError(self.provider, ErrorKind.UNSUPPORTED, f"{self.provider} cannot {what}.")
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """Have spare processes for sessions like this one, at most `room` more. Returns at once; by default there are

@@ -122,6 +122,11 @@ class Ledger:
                 "UPDATE turns SET outcome = ?, changed_at = ? WHERE turn_id = ?", record.outcome, now, record.turn_id
             )
 
+    def forget_conversation(self, provider_session_id: str) -> None:
+        """A conversation was deleted: its ended sessions can no longer be resumed."""
+        statement = "DELETE FROM sessions WHERE provider_session_id = ? AND state = 'ended'"
+        self._note(statement, provider_session_id)
+
     async def spawning(self, mark: str, owner: str | None) -> None:
         """A process is about to be started. Written before it is."""
         self._note(

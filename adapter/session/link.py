@@ -71,13 +71,15 @@ class ProcessLink:
         """Whether there is a process."""
         return self._stream is not None
 
-    async def start(self, config: SessionConfig, resume: str | None = None, *, fork: bool = False) -> SessionStarted:
+    async def start(
+        self, config: SessionConfig, resume: str | None = None, *, fork: bool = False, resume_at: str | None = None
+    ) -> SessionStarted:
         """Start a process; what its handshake told. Nothing of its stream is read before `pump`.
 
         Raises:
             AdapterError: why it did not start.
         """
-        self._stream = await self._adapter.start_session(self._session_id, Launch(config, resume, fork))
+        self._stream = await self._adapter.start_session(self._session_id, Launch(config, resume, fork, resume_at))
         self._over = anyio.Event()
         self._stopping = False
         return self._stream.started

@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
+from adapter.session.archive import Archive, Known
 from adapter.session.session import Session
 from protocol.errors import AdapterError, ErrorKind, invalid_param
 from protocol.lifecycle import SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anyio.abc import TaskGroup
 
     from adapter.process.child import Exit
@@ -29,6 +33,14 @@ if TYPE_CHECKING:
     from protocol.events import EndReason
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    record: SessionRecord
+    exit: Exit
+    env: Mapping[str, str]
+
 
 ENDED_KEPT = 256
 """Ended sessions that stay in the list and can be resumed by our id."""
@@ -50,11 +62,15 @@ class Registry:
         self._ledger = ledger
         self._tasks = tasks
         self._live: dict[str, Session] = {}
-        self._ended: OrderedDict[str, tuple[SessionRecord, Exit]] = OrderedDict()
+        self._ended: OrderedDict[str, _Ended] = OrderedDict()
         self._resuming: dict[str, str | None] = {}
         """The conversations of sessions that are starting: these do not know theirs yet."""
         self._closing = False
         self._changed = anyio.Event()
+        self.archive = Archive(
+            providers, live=self._live_of, known=self._known, holder=self._holder_id, forget=self._forget_conversation
+        )
+        """The conversations that the providers have written down."""
 
     async def start(self, provider: str, session_id: str | None, config: SessionConfig, sink: Sink) -> Session:
         """Start a session; at the cap, the session that has been idle for longest makes room.
@@ -68,11 +84,13 @@ class Registry:
         resume = await self._resolve(config.resume, fork=config.fork)
         if config.fork and resume is None:
             raise invalid_param("config.fork", "only with resume: there is nothing to fork")
+        if config.resume_at is not None and resume is None:
+            raise invalid_param("config.resume_at", "only with resume: there is nothing to go back in")
         held = None if config.fork else resume
         session = Session(
             id,
             adapter,
-            config.model_copy(update={"resume": None, "fork": False}),
+            config.model_copy(update={"resume": None, "resume_at": None, "fork": False}),
             sink=sink,
             limits=self._limits.session,
             ledger=self._ledger,
@@ -84,7 +102,7 @@ class Registry:
         self._live[id] = session
         self._resuming[id] = held
         try:
-            await session.start(resume, fork=config.fork)
+            await session.start(resume, fork=config.fork, resume_at=config.resume_at)
         except BaseException:
             del self._live[id]
             raise
@@ -114,7 +132,7 @@ class Registry:
         """The live sessions, and with `include_ended` the latest ended ones, of earlier daemons too; oldest first."""
         records = {session.id: session.record() for session in self._live.values()}
         if include_ended:
-            ended = [record for record, _ in self._ended.values()]
+            ended = [each.record for each in self._ended.values()]
             written = await self._ledger.ended_sessions(ENDED_KEPT)
             records = {record.session_id: record for record in [*written, *ended]} | records
         return sorted(records.values(), key=lambda record: record.created_at)
@@ -126,7 +144,7 @@ class Registry:
             AdapterError: `session_not_found` for one that never was.
         """
         if session_id in self._ended and session_id not in self._live:
-            return self._ended[session_id][1]
+            return self._ended[session_id].exit
         return await self.get(session_id).stop(reason)
 
     async def stop_all(self, reason: EndReason, *, fast: bool = False) -> None:
@@ -162,12 +180,12 @@ class Registry:
         """The provider's id of what is to be resumed, given by our id (any daemon's) or by the provider's."""
         if resume is None:
             return None
-        live = self._live.get(resume) or self._holder_of(resume)
+        live = self._live_of(resume)
         if live is not None and not fork:
             raise _held_by(live.id)
         if live is not None:
             return live.provider_session_id
-        known = self._ended[resume][0] if resume in self._ended else await self._ledger.session(resume)
+        known = await self._known(resume)
         if known is not None and known.provider_session_id is None:
             raise invalid_param("config.resume", "this session ended before its conversation began")
         return resume if known is None else known.provider_session_id
@@ -176,16 +194,43 @@ class Registry:
         if id in self._live:
             raise invalid_param("session_id", "a live session has this id")
         if conversation is not None:
-            holder = self._holder_of(conversation)
-            holders = [holder.id] if holder is not None else []
-            holders += [other for other, theirs in self._resuming.items() if theirs == conversation]
-            if holders:
-                raise _held_by(holders[0])
+            holder = self._holder_id(conversation)
+            if holder is not None:
+                raise _held_by(holder)
 
     def _holder_of(self, provider_session_id: str) -> Session | None:
         return next(
             (session for session in self._live.values() if session.provider_session_id == provider_session_id), None
         )
+
+    def _live_of(self, id: str) -> Session | None:
+        """The live session of this id, ours or its provider's."""
+        return self._live.get(id) or self._holder_of(id)
+
+    def _holder_id(self, conversation: str) -> str | None:
+        """Our id of the session that has this conversation, or is about to."""
+        holder = self._holder_of(conversation)
+        if holder is not None:
+            return holder.id
+        return next((id for id, theirs in self._resuming.items() if theirs == conversation), None)
+
+    async def _known(self, id: str) -> Known | None:
+        """What is known of a session: live (by either id), ended, or of an earlier daemon."""
+        live = self._live_of(id)
+        if live is not None:
+            return Known(live.id, live.provider, live.provider_session_id, live.config.working_dir, live.config.env)
+        ended = self._ended.get(id)
+        record = ended.record if ended is not None else await self._ledger.session(id)
+        if record is None:
+            return None
+        env = ended.env if ended is not None else {}
+        return Known(record.session_id, record.provider, record.provider_session_id, record.working_dir, env)
+
+    def _forget_conversation(self, provider_session_id: str) -> None:
+        for id, ended in list(self._ended.items()):
+            if ended.record.provider_session_id == provider_session_id:
+                del self._ended[id]
+        self._ledger.forget_conversation(provider_session_id)
 
     @property
     def _room(self) -> int:
@@ -221,7 +266,7 @@ class Registry:
     def _forget(self, session: Session) -> None:
         if self._live.get(session.id) is session:
             del self._live[session.id]
-            self._ended[session.id] = (session.record(), session.exit)
+            self._ended[session.id] = _Ended(session.record(), session.exit, session.config.env)
             while len(self._ended) > ENDED_KEPT:
                 self._ended.popitem(last=False)
 

@@ -190,7 +190,7 @@ class Session:
             reason=self._ending.reason,
         )
 
-    async def start(self, resume: str | None, *, fork: bool) -> None:
+    async def start(self, resume: str | None, *, fork: bool, resume_at: str | None = None) -> None:
         """Start its process. No event goes out before `activate`.
 
         Raises:
@@ -200,7 +200,7 @@ class Session:
             with self._starting:
                 await self._intake.open()
                 self._ledger.note_session(self.record())
-                self._timeline.known = await self._link.start(self.config, resume, fork=fork)
+                self._timeline.known = await self._link.start(self.config, resume, fork=fork, resume_at=resume_at)
                 if resume is not None:
                     self._link.conversation, self._link.precious = self.provider_session_id, True
                 self._turns.idle_since = anyio.current_time()

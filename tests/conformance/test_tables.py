@@ -18,7 +18,7 @@ from adapter import app, config, peer
 from adapter.process import child, environment
 from adapter.providers import claude_process, probe
 from adapter.session import idempotency
-from protocol import content, events, framing, lifecycle, methods, openrpc, queries, session_config
+from protocol import content, conversations, events, framing, lifecycle, methods, openrpc, queries, session_config
 from protocol.errors import CODES, JSONRPC_KINDS, ErrorKind
 from protocol.methods import METHODS
 from tests.support import spec
@@ -109,6 +109,8 @@ def test_the_table_of_methods_tells_every_error_of_every_method() -> None:
         ("a model in `models`", result_fields(queries.Model)),
         ("a part of the context in `categories`", result_fields(queries.ContextCategory)),
         ("an MCP server in `servers`", result_fields(queries.McpServer)),
+        ("a conversation in `conversations`", result_fields(conversations.ConversationEntry)),
+        ("an entry of `events`", result_fields(conversations.HistoryEntry)),
     ],
 )
 def test_an_object_has_the_fields_that_its_row_lists(row: str, expected: dict[str, FieldSpec]) -> None:

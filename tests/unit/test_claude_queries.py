@@ -65,7 +65,7 @@ def test_an_answer_that_says_no_or_is_not_understood_is_an_error(name: str, answ
 
 
 def test_each_question_but_the_models_has_its_subtype_and_takes_the_params_of_its_method() -> None:
-    assert set(claude_queries.QUERIES) == set(QUERIES) - {"list_models"}
+    assert set(claude_queries.QUERIES) == set(QUERIES) - {"list_models"} | {"rename_session"}
     params = {"effort": "low", "max_thinking_tokens": 1, "server": "s", "enabled": True, "task_id": "t"}
     params |= {"title": "T", "turn_id": "u", "dry_run": True}
     fields = {name: query.fields(params) for name, query in claude_queries.QUERIES.items()}
