@@ -13,16 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from protocol.content import MessageContent
 from protocol.conversations import CONVERSATIONS
 from protocol.errors import ErrorKind
+from protocol.hooks import HookAnswerModel, HookParams
 from protocol.lifecycle import SessionState
 from protocol.model import Empty as Empty
 from protocol.model import Method as Method
 from protocol.model import NoParams as NoParams
 from protocol.model import Params as Params
+from protocol.model import ParentMethod as ParentMethod
 from protocol.model import ProviderName, SessionId, Text
 from protocol.model import Result as Result
 from protocol.model import SessionParams as SessionParams
 from protocol.queries import QUERIES
 from protocol.session_config import RuntimeModeName, SessionConfig
+from protocol.tools import ToolCallAnswer, ToolCallParams
 
 PROTOCOL_VERSION = 1
 
@@ -274,3 +277,16 @@ class PermissionAnswer(Params):
     remember: JsonValue = None
     message: str | None = None
     interrupt: bool | None = None
+
+
+QUESTIONS: dict[str, ParentMethod] = {
+    "request_permission": ParentMethod(
+        PermissionParams, PermissionAnswer, "A question of the agent that the parent answers."
+    ),
+    "call_tool": ParentMethod(ToolCallParams, ToolCallAnswer, "The agent calls a tool that the parent runs."),
+    "run_hook": ParentMethod(
+        HookParams, HookAnswerModel, "An event that the parent has subscribed to, and may decide at."
+    ),
+}
+"""The daemon's requests to the parent. Their answers are parsed by hand where they come in: a broken one must end as
+deny, not as an error."""

@@ -50,3 +50,12 @@ class Method:
     result: type[Result]
     summary: str
     errors: tuple[ErrorKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParentMethod:
+    """One request of the daemon's to the parent: what it tells, and what the parent answers."""
+
+    params: type[Result]
+    answer: type[Params]
+    summary: str

@@ -10,7 +10,7 @@ import msgspec
 
 from protocol.errors import CODES, JSONRPC_KINDS, ErrorKind
 from protocol.events import EventParams
-from protocol.methods import METHODS, Method, PermissionAnswer, PermissionParams
+from protocol.methods import METHODS, QUESTIONS, Method, ParentMethod
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -45,13 +45,7 @@ def document(version: str) -> dict[str, Any]:
                 "paramStructure": "by-name",
                 "params": event_params,
             },
-            {
-                "name": "request_permission",
-                "summary": "A question of the agent that the parent answers.",
-                "paramStructure": "by-name",
-                "params": _params(PermissionParams, schemas),
-                "result": {"name": "PermissionAnswer", "schema": _schema(PermissionAnswer, schemas)},
-            },
+            *(_question(name, method, schemas) for name, method in QUESTIONS.items()),
             {
                 "name": "cancel_request",
                 "summary": "A question that is no longer open (notification).",
@@ -72,6 +66,16 @@ def _method(name: str, method: Method, schemas: dict[str, Any]) -> dict[str, Any
         "errors": [
             {"$ref": f"#/components/errors/{kind.value}"} for kind in (ErrorKind.INVALID_PARAMS, *method.errors)
         ],
+    }
+
+
+def _question(name: str, method: ParentMethod, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "summary": method.summary,
+        "paramStructure": "by-name",
+        "params": _params(method.params, schemas),
+        "result": {"name": method.answer.__name__, "schema": _schema(method.answer, schemas)},
     }
 
 

@@ -10,7 +10,9 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator
 
 from protocol.conversations import check_conversation_id
+from protocol.hooks import HookSubscription, check_hooks
 from protocol.model import Params, Text
+from protocol.tools import ParentTool, check_tools
 
 RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
 
@@ -28,6 +30,10 @@ class SessionConfig(Params):
     mcp_servers: dict[str, dict[str, JsonValue]] | None = Field(None, description="In the CLI ecosystem's own shape.")
     allowed_tools: list[Text] | None = None
     disallowed_tools: list[Text] | None = None
+    tools: list[ParentTool] = Field(default_factory=list, description="The parent's own, which it runs (`call_tool`).")
+    hooks: list[HookSubscription] = Field(
+        default_factory=list, description="Events at which the parent is asked (`run_hook`)."
+    )
     max_turns: int | None = Field(None, ge=1)
     max_budget_usd: float | None = Field(None, gt=0)
     output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
@@ -51,6 +57,9 @@ class SessionConfig(Params):
     @classmethod
     def _are_no_options(cls, value: str | None) -> str | None:
         return None if value is None else check_conversation_id(value)
+
+    _tools_fit = field_validator("tools")(check_tools)
+    _hooks_fit = field_validator("hooks")(check_hooks)
 
     @field_validator("env")
     @classmethod

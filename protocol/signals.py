@@ -51,10 +51,34 @@ class PermissionAsked(Struct, kw_only=True):
     suggestions: list[Any]
     by_mode: bool = False
     """The CLI asks only because of the runtime mode (`plan`): the daemon decides, not a person."""
+    owned: bool = False
+    """The tool is the parent's own: by running it, or not, the parent decides."""
 
 
-class PermissionWithdrawn(Struct, kw_only=True):
-    """The CLI no longer waits for this decision."""
+class ToolCalled(Struct, kw_only=True):
+    """The CLI waits for the result of one of the parent's tools; `name` is the parent's."""
+
+    request_id: str
+    tool_call_id: str | None
+    name: str
+    input: dict[str, Any]
+    read_only: bool = False
+
+
+class HookFired(Struct, kw_only=True):
+    """The CLI waits at an event that the parent has subscribed to; `input` is what the CLI tells of it."""
+
+    request_id: str
+    hook_id: str
+    event: str
+    tool_call_id: str | None
+    input: dict[str, Any]
+    timeout: float
+    """Seconds that the answer may take."""
+
+
+class QuestionWithdrawn(Struct, kw_only=True):
+    """The CLI no longer waits for this answer: to a permission request, a tool call or a hook."""
 
     request_id: str
 
@@ -73,6 +97,7 @@ class ProcessExited(Struct, kw_only=True):
     stderr_tail: str
 
 
-Signal = TurnBegan | MessageBegan | TurnEnded | PermissionAsked | PermissionWithdrawn | Compacting | ProcessExited
+Question = PermissionAsked | ToolCalled | HookFired
+Signal = TurnBegan | MessageBegan | TurnEnded | Question | QuestionWithdrawn | Compacting | ProcessExited
 ProviderEvent = AnyEvent | Signal
 DecisionOutcome = Literal["allow", "deny"]

@@ -20,8 +20,10 @@ from adapter.peer import Call, Peer, RequestFailed
 from adapter.session.sink import QuestionFailed
 from protocol import methods, openrpc
 from protocol.errors import invalid_param
+from protocol.hooks import HookParams
 from protocol.methods import METHODS, PROTOCOL_VERSION
 from protocol.queries import QUERIES
+from protocol.tools import ToolCallParams
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from adapter.providers.base import ProviderHealth
     from adapter.session.record import SessionRecord
     from protocol.events import EventParams
+    from protocol.methods import PermissionParams
     from protocol.session_config import SessionConfig
-    from protocol.signals import PermissionAsked
+    from protocol.signals import HookFired, PermissionAsked, ToolCalled
 
 _PREFIX = b'{"jsonrpc":"2.0","method":"event","params":'
 _encode = msgspec.json.Encoder().encode
@@ -118,8 +121,34 @@ class NativeFace:
             title=asked.title,
             suggestions=asked.suggestions,
         )
+        return await self._request("request_permission", params)
+
+    async def call_tool(self, session_id: str, turn_id: str | None, called: ToolCalled) -> Any:
+        """Have the parent run its tool. See `Sink.call_tool`."""
+        params = ToolCallParams(
+            session_id=session_id,
+            turn_id=turn_id,
+            tool_call_id=called.tool_call_id,
+            name=called.name,
+            input=called.input,
+        )
+        return await self._request("call_tool", params)
+
+    async def run_hook(self, session_id: str, turn_id: str | None, fired: HookFired) -> Any:
+        """Ask the parent at an event. See `Sink.run_hook`."""
+        params = HookParams(
+            session_id=session_id,
+            turn_id=turn_id,
+            tool_call_id=fired.tool_call_id,
+            hook_id=fired.hook_id,
+            event=fired.event,
+            input=fired.input,
+        )
+        return await self._request("run_hook", params)
+
+    async def _request(self, method: str, params: PermissionParams | ToolCallParams | HookParams) -> Any:
         try:
-            return await self._peer.request("request_permission", params.model_dump(), lane=session_id)
+            return await self._peer.request(method, params.model_dump(), lane=params.session_id)
         except RequestFailed as error:
             raise QuestionFailed(str(error)) from error
 

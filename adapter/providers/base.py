@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from adapter.process.child import Exit
+    from protocol.answers import Answer
     from protocol.conversations import Conversation, History
     from protocol.events import SessionStarted
-    from protocol.permissions import Decision
     from protocol.signals import ProviderEvent
 
 __all__ = ["Launch", "ProviderAdapter", "ProviderError", "ProviderHealth", "ProviderStream", "SessionConfig"]
@@ -108,8 +108,9 @@ class ProviderAdapter(ABC):
         """Ask the CLI to stop its turn; the stream tells when it has."""
 
     @abstractmethod
-    async def decide(self, session_id: str, request_id: str, decision: Decision) -> None:
-        """Answer a permission request of the CLI. Late answers are ignored."""
+    async def answer(self, session_id: str, request_id: str, answer: Answer) -> None:
+        """Answer a question of the CLI, each kind by its own: a permission request by a `Decision`, a tool call by a
+        `ToolResult`, a hook by a `HookAnswer`. Late answers are ignored."""
 
     @abstractmethod
     async def set_model(self, session_id: str, model: str) -> None:

@@ -26,7 +26,7 @@ from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
-    from protocol.permissions import Decision
+    from protocol.answers import Answer
 
 NAMES = ("claude", "claude-code")
 SETTING = "claude_path (--claude-path, AGENT_ADAPTER_CLAUDE_PATH)"
@@ -154,9 +154,9 @@ class ClaudeAdapter(ProviderAdapter):
         """The CLI's own control request."""
         await self._get(session_id).request("interrupt")
 
-    async def decide(self, session_id: str, request_id: str, decision: Decision) -> None:
-        """Write the decision."""
-        await self._get(session_id).decide(request_id, decision)
+    async def answer(self, session_id: str, request_id: str, answer: Answer) -> None:
+        """Write the answer."""
+        await self._get(session_id).answer(request_id, answer)
 
     async def set_model(self, session_id: str, model: str) -> None:
         """Takes effect with the next turn (measured with claude 2.1.x)."""

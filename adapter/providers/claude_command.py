@@ -11,6 +11,8 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from protocol.codecs.claude_hooks import hook_fields
+from protocol.codecs.claude_tools import SERVER
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
@@ -96,8 +98,9 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
         "appendSystemPrompt": config.append_system_prompt,
         "jsonSchema": config.output_schema,
         "agents": config.agents,
+        "sdkMcpServers": [SERVER] if config.tools else None,
     }
-    return {"hooks": None, **{name: value for name, value in fields.items() if value is not None}}
+    return {"hooks": hook_fields(config.hooks), **{name: value for name, value in fields.items() if value is not None}}
 
 
 def build_environment(config: SessionConfig) -> dict[str, str]:

@@ -25,8 +25,8 @@ from protocol.signals import ProcessExited, ProviderEvent
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
     from adapter.process.identity import ProcessId
+    from protocol.answers import Answer
     from protocol.codecs.claude_control import ControlAnswered
-    from protocol.permissions import Decision
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class ClaudeProcess:
         self._child = child
         self._launch = launch
         self._framer = LineFramer(max_line)
-        self._codec = ClaudeCodec()
+        self._codec = ClaudeCodec(launch.config.tools, launch.config.hooks)
         self._pending: dict[str, _Pending] = {}
         self._early: list[ProviderEvent] = []
         self._turn_over = anyio.Event()
@@ -171,9 +171,9 @@ class ClaudeProcess:
         self._turn_over = anyio.Event()
         await self._child.send(self._codec.prompt(message_id, content))
 
-    async def decide(self, request_id: str, decision: Decision) -> None:
-        """Answer a permission request; nothing where it is no longer open."""
-        line = self._codec.control.decide(request_id, decision)
+    async def answer(self, request_id: str, answer: Answer) -> None:
+        """Answer a question of the CLI; nothing where it is no longer open."""
+        line = self._codec.control.answer(request_id, answer)
         if line:
             await self._child.send(line)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapter.providers.base import ProviderAdapter
+    from adapter.session.asks import Asks
     from adapter.session.link import ProcessLink
-    from adapter.session.permissions import PermissionDesk
     from adapter.session.reception import Reception
     from adapter.session.timeline import Timeline
     from adapter.session.turns import Turns
@@ -39,7 +39,7 @@ class Ending:
         timeline: where the last event goes.
         link: the process.
         turns: those that have not ended.
-        desk: the open questions.
+        asks: the open questions.
         reception: closed at the end.
         activate: makes sure that events go out at all.
         saved: has the end written down.
@@ -54,7 +54,7 @@ class Ending:
         timeline: Timeline,
         link: ProcessLink,
         turns: Turns,
-        desk: PermissionDesk,
+        asks: Asks,
         reception: Reception,
         activate: Callable[[], None],
         saved: Callable[[], None],
@@ -65,7 +65,7 @@ class Ending:
         self._timeline = timeline
         self._link = link
         self._turns = turns
-        self._desk = desk
+        self._asks = asks
         self._reception = reception
         self._activate = activate
         self._saved = saved
@@ -117,7 +117,7 @@ class Ending:
             for turn in turns:
                 if not turn.done.is_set():
                     self._turns.complete(turn, turns_end)
-            self._desk.withdraw_all()
+            self._asks.withdraw_all()
             self._machine.fire(SessionTrigger.END)
             self._reception.is_closed = True
             tail = last_lines(self._link.last_exit.stderr_tail)

@@ -1,5 +1,4 @@
-"""The permission requests that a session has open: put to the parent, answered in any order, denied when anything
-goes wrong."""
+"""The permission requests of a session: put to the parent, answered in any order, denied when anything goes wrong."""
 
 from __future__ import annotations
 
@@ -22,6 +21,7 @@ from protocol.permissions import (
 
 if TYPE_CHECKING:
     from adapter.guard import GuardedTasks
+    from adapter.session.questions import QuestionTable
     from protocol.signals import PermissionAsked
 
 log = logging.getLogger(__name__)
@@ -34,73 +34,57 @@ Decide = Callable[[str, Decision], Awaitable[None]]
 
 
 class PermissionDesk:
-    """The open questions of one session.
+    """The permission requests of one session.
 
     Args:
         session_id: whose.
         sink: who answers.
+        questions: where each request waits.
         timeout: seconds that an answer may take; 0 for no limit.
-        tasks: where each question waits.
+        tasks: where the daemon's own decisions are handed on.
         decide: hands a decision to the CLI.
-        resolved: tells how a question ended.
-        changed: called when a question has been answered or withdrawn.
+        resolved: tells how a request ended.
     """
 
     def __init__(
         self,
         session_id: str,
         sink: Sink,
+        questions: QuestionTable,
         *,
         timeout: float,
         tasks: GuardedTasks,
         decide: Decide,
         resolved: Callable[[PermissionResolved], None],
-        changed: Callable[[], None],
     ) -> None:
         self._session_id = session_id
         self._sink = sink
+        self._questions = questions
         self._timeout = timeout or None
         self._tasks = tasks
         self._decide = decide
         self._resolved = resolved
-        self._changed = changed
-        self._open: dict[str, tuple[PermissionAsked, anyio.CancelScope]] = {}
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether somebody has to answer before the CLI can go on."""
-        return bool(self._open)
 
     def ask(self, asked: PermissionAsked, turn_id: str | None, *, plan_mode: bool) -> None:
         """Take a question of the CLI in hand; returns at once."""
-        if plan_mode and (asked.by_mode or asked.kind not in HARMLESS_KINDS):
+        if asked.owned and (not plan_mode or asked.kind in HARMLESS_KINDS):
+            # The parent decides by running its own tool, or not: it is not asked twice.
+            self._tasks.start_soon(self._decide, asked.request_id, Decision("allow"))
+        elif plan_mode and (asked.by_mode or asked.kind not in HARMLESS_KINDS):
             self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_PLAN_MODE), "mode")
-            return
-        self._open[asked.request_id] = (asked, anyio.CancelScope())
-        self._tasks.start_soon(self._put, asked, turn_id)
+        elif self._questions.is_full:
+            self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_ERROR), "timeout")
+        else:
+            self._put(asked, turn_id)
 
-    def withdraw(self, request_id: str) -> None:
-        """The CLI no longer waits: take the question back from the parent."""
-        if (entry := self._open.pop(request_id, None)) is not None:
-            asked, scope = entry
-            self._tell(asked, "cancelled", "interrupt")
-            scope.cancel()
-            self._changed()
+    def _put(self, asked: PermissionAsked, turn_id: str | None) -> None:
+        async def ask() -> tuple[Decision, ResolvedBy]:
+            return await self._ask_parent(asked, turn_id)
 
-    def withdraw_all(self) -> None:
-        """The turn or the process has ended: no answer can be used any more."""
-        for request_id in list(self._open):
-            self.withdraw(request_id)
+        async def settle(answer: tuple[Decision, ResolvedBy]) -> None:
+            await self._answer(asked, *answer)
 
-    async def _put(self, asked: PermissionAsked, turn_id: str | None) -> None:
-        entry = self._open.get(asked.request_id)
-        if entry is None:
-            return
-        with entry[1]:
-            decision, by = await self._ask_parent(asked, turn_id)
-            if self._open.pop(asked.request_id, None) is not None:
-                self._changed()
-                await self._answer(asked, decision, by)
+        self._questions.put(asked.request_id, ask, settle, lambda: self._tell(asked, "cancelled", "interrupt"))
 
     async def _ask_parent(self, asked: PermissionAsked, turn_id: str | None) -> tuple[Decision, ResolvedBy]:
         try:

@@ -1,7 +1,7 @@
 """A session: its life, its limits, and what its CLI says, for every provider.
 
 Keeps the promises of the contract (section 3) with its parts: the turns run one at a time (`turns.py`), the timeline
-numbers and completes their events, the link has the process, the desk the open questions. What the CLI says comes in
+numbers and completes their events, the link has the process, `asks.py` the open questions. What the CLI says comes in
 through the reception, what the parent changes goes through the controls.
 """
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from adapter.guard import GuardedTasks
+from adapter.session.asks import Asks
 from adapter.session.controls import Controls
 from adapter.session.ending import Ending
 from adapter.session.enforcer import Enforcer
 from adapter.session.intake import Intake
 from adapter.session.link import ProcessLink
-from adapter.session.permissions import PermissionDesk
 from adapter.session.reception import Reception
 from adapter.session.record import SessionRecord
 from adapter.session.timeline import Timeline
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from adapter.session.limits import SessionLimits
     from adapter.session.sink import Sink
     from protocol.events import EndReason
-    from protocol.permissions import Decision
 
 log = logging.getLogger(__name__)
 
@@ -103,13 +102,14 @@ class Session:
             tasks=self._tasks,
         )
         self._intake = Intake(session_id, self._turns, ledger, max_queue=limits.max_queue)
-        self._desk = PermissionDesk(
+        self._asks = Asks(
             session_id,
+            adapter,
             sink,
+            timeline=self._timeline,
+            turns=self._turns,
             timeout=limits.permission_timeout,
             tasks=self._tasks,
-            decide=self._decide,
-            resolved=self._timeline.add_own,
             changed=self._watchdog.touch,
         )
         self._ending = Ending(
@@ -119,7 +119,7 @@ class Session:
             timeline=self._timeline,
             link=self._link,
             turns=self._turns,
-            desk=self._desk,
+            asks=self._asks,
             reception=self._reception,
             activate=self.activate,
             saved=lambda: ledger.note_session(self.record()),
@@ -129,10 +129,9 @@ class Session:
             signals.TurnBegan: self._turns.on_began,
             signals.TurnEnded: self._turns.on_ended,
             signals.MessageBegan: lambda signal: self._timeline.cut_off_message(signal.parent_tool_call_id),
-            signals.PermissionAsked: self._on_permission_asked,
-            signals.PermissionWithdrawn: lambda signal: self._desk.withdraw(signal.request_id),
             signals.ProcessExited: self._on_exited,
             SessionUpdated: self._timeline.learn,
+            **self._asks.handlers,
         }
 
     # What the registry and the faces see
@@ -170,7 +169,7 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is running, waiting or asked."""
-        return self.state is SessionState.IDLE and not self._turns.waiting and not self._desk.is_waiting
+        return self.state is SessionState.IDLE and not self._turns.waiting and not self._asks.is_waiting
 
     def record(self) -> SessionRecord:
         """What is written down of it now."""
@@ -287,16 +286,10 @@ class Session:
 
     # What the CLI says
 
-    def _on_permission_asked(self, asked: signals.PermissionAsked) -> None:
-        self._timeline.flush()
-        turn = self._turns.open
-        plan_mode = self._timeline.known.runtime_mode == "plan"
-        self._desk.ask(asked, turn.id if turn is not None else None, plan_mode=plan_mode)
-
     def _on_exited(self, exited: signals.ProcessExited) -> None:
         """The process has gone: its turns end with it; the session does not."""
         self._reception.is_compacting = False
-        self._desk.withdraw_all()
+        self._asks.withdraw_all()
         if not self._turns.on_exited(exited) and not self._ending.is_under_way:
             how = exited.signal or f"exit code {exited.exit_code}"
             self._warn(f"The CLI has exited ({how}); the next message starts it again.")
@@ -308,7 +301,7 @@ class Session:
         return self._ending.is_under_way or (turn is not None and turn.cut)
 
     def _activity(self) -> Activity:
-        waiting = self._desk.is_waiting or self._reception.is_held_back
+        waiting = self._asks.is_waiting or self._reception.is_held_back
         return Activity(waiting, self._reception.is_compacting, self._timeline.running_tools)
 
     def _save(self) -> None:
@@ -317,12 +310,6 @@ class Session:
 
     def _warn(self, message: str) -> None:
         self._timeline.add_own(Notice(level="warning", message=message))
-
-    async def _decide(self, request_id: str, decision: Decision) -> None:
-        try:
-            await self._adapter.decide(self.id, request_id, decision)
-        except AdapterError as error:
-            log.info("session %s: a decision came too late: %s", self.id, error.message)
 
     async def _require_live(self) -> None:
         # What is sent before the start is answered is meant for a session that has started, or gets the error.

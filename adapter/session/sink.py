@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from protocol.events import EventParams
-    from protocol.signals import PermissionAsked
+    from protocol.signals import HookFired, PermissionAsked, ToolCalled
 
 
 class QuestionFailed(Exception):
-    """A permission request got no answer that could be used: an error, or the link has ended."""
+    """A question got no answer that could be used: an error, or the link has ended."""
 
 
 class Sink(Protocol):
@@ -31,6 +31,20 @@ class Sink(Protocol):
 
     async def ask(self, session_id: str, turn_id: str | None, asked: PermissionAsked) -> Any:
         """Put a permission request to the parent; its raw result. When cancelled, the parent is told.
+
+        Raises:
+            QuestionFailed: there will be no answer.
+        """
+
+    async def call_tool(self, session_id: str, turn_id: str | None, called: ToolCalled) -> Any:
+        """Have the parent run one of its tools; its raw result. When cancelled, the parent is told.
+
+        Raises:
+            QuestionFailed: there will be no answer.
+        """
+
+    async def run_hook(self, session_id: str, turn_id: str | None, fired: HookFired) -> Any:
+        """Ask the parent at an event that it has subscribed to; its raw answer. When cancelled, the parent is told.
 
         Raises:
             QuestionFailed: there will be no answer.

@@ -2,7 +2,7 @@
 
 Consumes one stdout line without its line end. Returns events and signals in the CLI's order; never raises: what
 cannot be read becomes `Raw`. Bytes that the CLI has to be told at once (refusals of control requests that nobody
-here knows) pile up in `control.take_replies`. One codec per CLI process. No clock, no I/O.
+here knows, answers that need nobody) pile up in `control.take_replies`. One codec per CLI process. No clock, no I/O.
 
     stream_event            here: deltas (the hot path), tool starts, usage
     assistant, user         here: whole blocks, tool inputs and outputs
@@ -36,21 +36,29 @@ from protocol.events import (
     ToolCallStarted,
     Usage,
 )
-from protocol.signals import MessageBegan, PermissionWithdrawn, ProviderEvent, TurnBegan
+from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan
 from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from protocol.hooks import HookSubscription
+    from protocol.tools import ParentTool
 
 Out = list[ProviderEvent]
 
 
 class ClaudeCodec:
-    """The state of one conversation with one CLI process."""
+    """The state of one conversation with one CLI process.
 
-    def __init__(self) -> None:
+    Args:
+        tools: the parent's own.
+        hooks: what the parent has subscribed to.
+    """
+
+    def __init__(self, tools: Sequence[ParentTool] = (), hooks: Sequence[HookSubscription] = ()) -> None:
         self.system = SystemReader()
-        self.control = ControlChannel()
+        self.control = ControlChannel(tools, hooks)
         self.results = ResultReader()
         self.turn_open = False
         """Whether the CLI is in a turn (between its first line and its `result`)."""
@@ -210,7 +218,7 @@ class ClaudeCodec:
         asked = self.control.receive_request(line)
         if asked is None:
             return
-        if asked.tool_call_id != asked.request_id:
+        if isinstance(asked, PermissionAsked) and asked.tool_call_id != asked.request_id:
             # A subagent's question can come before the line that tells of its tool call.
             agent = self.system.agent_call(line["request"].get("agent_id"))
             self._start_tool(asked.tool_call_id, asked.tool_name, agent, out)
@@ -220,8 +228,8 @@ class ClaudeCodec:
         self.control.receive_response(line)
 
     def _read_control_cancel(self, line: dict[str, Any], out: Out) -> None:
-        if self.control.withdraw(line["request_id"]):
-            out.append(PermissionWithdrawn(request_id=line["request_id"]))
+        if (withdrawn := self.control.withdraw(line["request_id"])) is not None:
+            out.append(withdrawn)
 
     def _read_rate_limit(self, line: dict[str, Any], out: Out) -> None:
         info = line["rate_limit_info"]
@@ -257,6 +265,7 @@ class ClaudeCodec:
         if id in self._started_tools:
             return
         self._started_tools[id] = name
+        self.control.tools.note_started(id, name)
         out.append(ToolCallStarted(tool_call_id=id, name=name, kind=tool_kind(name), parent_tool_call_id=parent))  # type: ignore[arg-type]
 
     def _finish_tool(self, block: dict[str, Any], detail: Any, out: Out) -> None:

@@ -1,20 +1,30 @@
 """Claude Code's control channel, both ways: our requests to the CLI, its questions to us, and the answers. Pure.
 
-A question that nobody here knows is refused at once, so that the CLI never waits for ever. What must never be sent
-(facts measured with claude 2.1.197): an allow without `updatedInput`, a deny without `message`, a model that is no
-string.
+What each question means is its own module's: permissions and elicitation in `claude_questions`, the parent's tools in
+`claude_tools`, hooks in `claude_hooks`. A question that nobody here knows is refused at once, so that the CLI never
+waits for ever.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from protocol import jsontext
-from protocol.permissions import DENIED_BY_PARENT, Decision
-from protocol.signals import PermissionAsked
-from protocol.wire.claude import PLAN_TOOL, QUESTION_TOOL, tool_kind
+from protocol.codecs.claude_hooks import HookReader
+from protocol.codecs.claude_open import Asked, Render, Replied
+from protocol.codecs.claude_questions import ask_elicitation, ask_permission
+from protocol.codecs.claude_tools import ToolReader
+from protocol.signals import QuestionWithdrawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from protocol.answers import Answer
+    from protocol.hooks import HookSubscription
+    from protocol.signals import Question
+    from protocol.tools import ParentTool
 
 
 class ControlAnswered(Struct, kw_only=True):
@@ -26,12 +36,24 @@ class ControlAnswered(Struct, kw_only=True):
 
 
 class ControlChannel:
-    """Knows the questions that the CLI has open, and how each of them is answered."""
+    """Knows the questions that the CLI has open, and how each of them is answered.
 
-    def __init__(self) -> None:
-        self._open: dict[str, dict[str, Any]] = {}
+    Args:
+        tools: the parent's, served to the CLI.
+        hooks: what the parent has subscribed to.
+    """
+
+    def __init__(self, tools: Sequence[ParentTool] = (), hooks: Sequence[HookSubscription] = ()) -> None:
+        self.tools = ToolReader(tools)
+        self._open: dict[str, Render] = {}
         self._replies = bytearray()
         self._answers: list[ControlAnswered] = []
+        self._readers: dict[str, Callable[[str, dict[str, Any]], Asked | Replied]] = {
+            "can_use_tool": lambda id, body: ask_permission(id, body, self.tools.find(body["tool_name"])),
+            "elicitation": ask_elicitation,
+            "hook_callback": HookReader(hooks).read,
+            "mcp_message": self.tools.read,
+        }
 
     def request(self, request_id: str, subtype: str, **fields: Any) -> bytes:
         """The line of a control request of ours; the answer comes by `take_answers` with the same id."""
@@ -39,7 +61,7 @@ class ControlChannel:
         return jsontext.dumps({"type": "control_request", "request_id": request_id, "request": body}) + b"\n"
 
     def take_replies(self) -> bytes:
-        """The refusals that are due."""
+        """What the CLI has to be told at once: refusals, and what needs nobody's opinion."""
         replies = bytes(self._replies)
         self._replies.clear()
         return replies
@@ -49,19 +71,28 @@ class ControlChannel:
         answers, self._answers = self._answers, []
         return answers
 
-    def receive_request(self, line: dict[str, Any]) -> PermissionAsked | None:
-        """A question of the CLI; None where it was refused (see `take_replies`)."""
+    def receive_request(self, line: dict[str, Any]) -> Question | QuestionWithdrawn | None:
+        """A question of the CLI; None where it has been answered already (see `take_replies`).
+
+        Raises:
+            LookupError, TypeError, AttributeError: it is of a shape that is not known; it has been refused.
+        """
         request_id, body = line["request_id"], line["request"]
-        subtype = body["subtype"]
-        if subtype == "can_use_tool":
-            asked = _tool_question(request_id, body)
-        elif subtype == "elicitation":
-            asked = _elicitation(request_id, body)
-        else:
-            self._replies += _answer(request_id, error=f"Unsupported control request subtype: {subtype}")
+        reader = self._readers.get(body["subtype"])
+        if reader is None:
+            text = f"Unsupported control request subtype: {body['subtype']}"
+            self._replies += _reply(request_id, error=text)
             return None
-        self._open[request_id] = body
-        return asked
+        try:
+            found = reader(request_id, body)
+        except (LookupError, TypeError, AttributeError):
+            self._replies += _reply(request_id, error=f"A {body['subtype']} of an unknown shape")
+            raise
+        if isinstance(found, Asked):
+            self._open[request_id] = found.render
+            return found.question
+        self._replies += _reply(request_id, response=found.response, error=found.error)
+        return None if found.withdrawn is None else self.withdraw(found.withdrawn)
 
     def receive_response(self, line: dict[str, Any]) -> None:
         """An answer of the CLI to a request of ours."""
@@ -71,71 +102,17 @@ class ControlChannel:
             answer.error = str(body.get("error") or "refused without a reason")
         self._answers.append(answer)
 
-    def withdraw(self, request_id: str) -> bool:
-        """The CLI takes a question back; False where it was not open."""
-        return self._open.pop(request_id, None) is not None
+    def withdraw(self, request_id: str) -> QuestionWithdrawn | None:
+        """The CLI takes a question back; None where it was not open."""
+        return None if self._open.pop(request_id, None) is None else QuestionWithdrawn(request_id=request_id)
 
-    def decide(self, request_id: str, decision: Decision) -> bytes:
+    def answer(self, request_id: str, answer: Answer) -> bytes:
         """The line that answers a question; empty where it is no longer open."""
-        body = self._open.pop(request_id, None)
-        if body is None:
-            return b""
-        if body["subtype"] == "elicitation":
-            return _answer(request_id, response=_elicitation_answer(decision))
-        if decision.outcome == "deny":
-            message = decision.message or DENIED_BY_PARENT
-            return _answer(
-                request_id, response={"behavior": "deny", "message": message, "interrupt": decision.interrupt}
-            )
-        response: dict[str, Any] = {
-            "behavior": "allow",
-            "updatedInput": body.get("input", {}) if decision.updated_input is None else decision.updated_input,
-        }
-        if decision.remember is not None:
-            response["updatedPermissions"] = [decision.remember]
-        elif body.get("tool_name") == PLAN_TOOL:
-            # Without a mode to go to, the CLI would stay in plan mode and ask for every step of the approved plan.
-            response["updatedPermissions"] = [{"type": "setMode", "mode": "default", "destination": "session"}]
-        return _answer(request_id, response=response)
+        render = self._open.pop(request_id, None)
+        return b"" if render is None else _reply(request_id, response=render(answer))
 
 
-def _tool_question(request_id: str, body: dict[str, Any]) -> PermissionAsked:
-    name = body["tool_name"]
-    kinds = {QUESTION_TOOL: "question", PLAN_TOOL: "plan"}
-    return PermissionAsked(
-        request_id=request_id,
-        tool_call_id=body.get("tool_use_id") or request_id,
-        tool_name=name,
-        kind=kinds.get(name) or tool_kind(name),
-        input=body["input"],
-        title=body.get("title") or body.get("description") or body.get("display_name"),
-        suggestions=list(body.get("permission_suggestions") or ()),
-        by_mode=body.get("decision_reason_type") == "mode",
-    )
-
-
-def _elicitation(request_id: str, body: dict[str, Any]) -> PermissionAsked:
-    given: dict[str, Any] = {
-        name: body[name] for name in ("message", "mode", "requested_schema", "url") if name in body
-    }
-    return PermissionAsked(
-        request_id=request_id,
-        tool_call_id=request_id,
-        tool_name=str(body.get("mcp_server_name") or "mcp"),
-        kind="question",
-        input=given,
-        title=body.get("message"),
-        suggestions=[],
-    )
-
-
-def _elicitation_answer(decision: Decision) -> dict[str, Any]:
-    if decision.outcome == "deny":
-        return {"action": "decline"}
-    return {"action": "accept", "content": decision.updated_input or {}}
-
-
-def _answer(request_id: str, *, response: dict[str, Any] | None = None, error: str | None = None) -> bytes:
+def _reply(request_id: str, *, response: dict[str, Any] | None = None, error: str | None = None) -> bytes:
     if error is not None:
         body: dict[str, Any] = {"subtype": "error", "request_id": request_id, "error": error}
     else:

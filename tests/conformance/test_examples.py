@@ -15,9 +15,11 @@ from adapter.dispatch import Dispatcher
 from adapter.peer import Call
 from protocol import events, jsonrpc, jsontext
 from protocol.errors import CODES, JSONRPC_KINDS
-from protocol.methods import METHODS, PermissionAnswer, PermissionParams
+from protocol.hooks import parse_hook_answer
+from protocol.methods import METHODS, QUESTIONS
 from protocol.permissions import parse_decision
 from protocol.signals import PermissionAsked
+from protocol.tools import parse_tool_result
 from protocol.turnrecord import NO_OUTPUT
 from tests.support import spec
 
@@ -49,11 +51,11 @@ def check_request(message: Shown) -> None:
         assert method in METHODS
     elif method == "event":
         check_event(params)
-    elif method == "request_permission":
-        assert PermissionParams.model_validate(params).model_dump() == params
+    elif method in QUESTIONS:
+        assert QUESTIONS[method].params.model_validate(params).model_dump() == params
     else:
         assert (method, list(params)) == ("cancel_request", ["id"])
-    assert ("id" in message.value) == (message.sender == "parent" or method == "request_permission")
+    assert ("id" in message.value) == (message.sender == "parent" or method in QUESTIONS)
 
 
 def check_answer(asked: Shown, answer: Any) -> None:
@@ -62,8 +64,13 @@ def check_answer(asked: Shown, answer: Any) -> None:
     if "error" in answer:
         check_error(method, params, answer["error"])
     elif asked.sender == "daemon":
-        PermissionAnswer.model_validate(answer["result"])
-        parse_decision(answer["result"], asked_of(params))
+        QUESTIONS[method].answer.model_validate(answer["result"])
+        if method == "request_permission":
+            parse_decision(answer["result"], asked_of(params))
+        elif method == "call_tool":
+            parse_tool_result(answer["result"])
+        else:
+            parse_hook_answer(answer["result"], params["event"])
     else:
         METHODS[method].params.model_validate(params)
         model = METHODS[method].result
@@ -123,7 +130,7 @@ def methods_shown() -> set[str]:
 
 
 def test_every_method_is_shown_in_an_example() -> None:
-    assert methods_shown() == set(METHODS) | {"event", "request_permission", "cancel_request"}
+    assert methods_shown() == set(METHODS) | set(QUESTIONS) | {"event", "cancel_request"}
 
 
 def test_every_event_is_shown_in_an_example() -> None:

@@ -18,7 +18,19 @@ from adapter import app, config, peer
 from adapter.process import child, environment
 from adapter.providers import claude_process, probe
 from adapter.session import idempotency
-from protocol import content, conversations, events, framing, lifecycle, methods, openrpc, queries, session_config
+from protocol import (
+    content,
+    conversations,
+    events,
+    framing,
+    hooks,
+    lifecycle,
+    methods,
+    openrpc,
+    queries,
+    session_config,
+    tools,
+)
 from protocol.errors import CODES, JSONRPC_KINDS, ErrorKind
 from protocol.methods import METHODS
 from tests.support import spec
@@ -46,7 +58,8 @@ def members(annotation: Any) -> tuple[Any, ...]:
 def param_fields(model: type[BaseModel]) -> dict[str, FieldSpec]:
     """A model of params as SPEC.md writes it."""
     found = {}
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.alias or attribute
         default = field.get_default(call_default_factory=True)
         if default is PydanticUndefined:
             found[name] = FieldSpec()
@@ -102,6 +115,8 @@ def test_the_table_of_methods_tells_every_error_of_every_method() -> None:
         ("a session in `sessions`", result_fields(methods.SessionEntry)),
         ("`usage` of a session or a turn", result_fields(methods.UsageCounts)),
         ("`usage` of a session or a turn", struct_fields(events.TurnUsage)),
+        ("a tool in `config.tools`", param_fields(tools.ParentTool)),
+        ("a hook in `config.hooks`", param_fields(hooks.HookSubscription)),
         ("`text` block", param_fields(content.TextBlock)),
         ("`image` or `document` block", param_fields(content.MediaBlock)),
         ("`error` of a turn", struct_fields(events.TurnError)),
@@ -176,9 +191,10 @@ def test_an_update_can_tell_every_field_that_the_beginning_told() -> None:
 @pytest.mark.spec("7.1")
 def test_the_table_of_the_daemons_requests_is_their_models() -> None:
     table = spec.table("request")
-    assert list(table.by_name("params")) == ["request_permission", "cancel_request"]
-    assert spec.fields(table.by_name("params")["request_permission"]) == result_fields(methods.PermissionParams)
-    assert spec.fields(table.by_name("result")["request_permission"]) == param_fields(methods.PermissionAnswer)
+    assert list(table.by_name("params")) == [*methods.QUESTIONS, "cancel_request"]
+    for name, method in methods.QUESTIONS.items():
+        assert spec.fields(table.by_name("params")[name]) == result_fields(method.params)
+        assert spec.fields(table.by_name("result")[name]) == param_fields(method.answer)
 
 
 @pytest.mark.spec("8.2")

@@ -29,9 +29,9 @@ from protocol.signals import (
     Compacting,
     MessageBegan,
     PermissionAsked,
-    PermissionWithdrawn,
     ProcessExited,
     ProviderEvent,
+    QuestionWithdrawn,
     TurnBegan,
     TurnEnded,
 )
@@ -154,7 +154,7 @@ class Replay:
         allowed = answer.get("behavior") == "allow" or answer.get("action") == "accept"
         decision = Decision("allow" if allowed else "deny", answer.get("updatedInput"), message=answer.get("message"))
         request_id = body.get("request_id", "")
-        if self.codec.control.decide(request_id, decision):
+        if self.codec.control.answer(request_id, decision):
             call = self._calls.pop(request_id)
             self._timeline.add_own(PermissionResolved(tool_call_id=call, outcome=decision.outcome, by="parent"))
 
@@ -175,8 +175,10 @@ class Replay:
         elif isinstance(item, PermissionAsked):
             self._timeline.flush()
             self._calls[item.request_id] = item.tool_call_id
-            self.shown.append({"request_permission": msgspec.to_builtins(item)})
-        elif isinstance(item, PermissionWithdrawn):
+            shown = msgspec.to_builtins(item)
+            del shown["owned"]  # no recorded host had tools of its own
+            self.shown.append({"request_permission": shown})
+        elif isinstance(item, QuestionWithdrawn):
             call = self._calls.pop(item.request_id)
             self._timeline.add_own(PermissionResolved(tool_call_id=call, outcome="cancelled", by="interrupt"))
             self.shown.append({"cancel_request": item.request_id})

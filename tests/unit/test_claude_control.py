@@ -24,7 +24,7 @@ def bash(**members: Any) -> dict[str, Any]:
 
 def answer(channel: ControlChannel, decision: Decision, request_id: str = "r1") -> Any:
     """What the answer tells the CLI; None where nothing is written."""
-    line = channel.decide(request_id, decision)
+    line = channel.answer(request_id, decision)
     if not line:
         return None
     assert line.endswith(b"\n")
@@ -84,7 +84,7 @@ def test_an_answer_of_the_cli_is_kept_until_it_is_taken(body: dict[str, Any], ex
 )
 def test_a_question_about_a_tool_has_the_tools_kind(name: str, kind: str) -> None:
     asked = ControlChannel().receive_request(question(tool_name=name, input={}, tool_use_id="t1"))
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert (asked.kind, asked.tool_name, asked.tool_call_id, asked.suggestions) == (kind, name, "t1", [])
 
 
@@ -99,25 +99,25 @@ def test_a_question_about_a_tool_has_the_tools_kind(name: str, kind: str) -> Non
 )
 def test_a_questions_title_is_the_best_that_the_cli_gives(members: dict[str, Any], title: str | None) -> None:
     asked = ControlChannel().receive_request(bash(**members))
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert asked.title == title
 
 
 def test_a_question_without_a_tool_call_is_known_by_its_own_id() -> None:
     asked = ControlChannel().receive_request(question(tool_name="Bash", input={}))
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert asked.tool_call_id == "r1"
     assert not asked.by_mode
 
 
 def test_a_question_that_only_the_mode_asks_is_marked() -> None:
     asked = ControlChannel().receive_request(bash(decision_reason_type="mode", permission_suggestions=[RULE]))
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert asked.by_mode
     assert asked.suggestions == [RULE]
 
 
-@pytest.mark.parametrize("subtype", ["hook_callback", "mcp_message", "request_user_dialog", "of_the_future"])
+@pytest.mark.parametrize("subtype", ["request_user_dialog", "of_the_future"])
 def test_a_question_that_nobody_knows_is_refused_at_once(subtype: str) -> None:
     channel = ControlChannel()
     assert channel.receive_request(question(subtype)) is None
@@ -126,7 +126,7 @@ def test_a_question_that_nobody_knows_is_refused_at_once(subtype: str) -> None:
     assert reply["response"]["request_id"] == "r1"
     assert subtype in reply["response"]["error"]
     assert channel.take_replies() == b""
-    assert channel.decide("r1", Decision("allow")) == b""
+    assert channel.answer("r1", Decision("allow")) == b""
 
 
 def test_several_refusals_go_out_as_a_line_each() -> None:
@@ -210,7 +210,7 @@ def test_an_elicitation_is_a_question_and_answered_in_its_own_words(decision: De
     asked = channel.receive_request(
         question("elicitation", mcp_server_name="demo", message="Name?", mode="form", requested_schema=schema)
     )
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert (asked.kind, asked.tool_name, asked.title) == ("question", "demo", "Name?")
     assert asked.input == {"message": "Name?", "mode": "form", "requested_schema": schema}
     assert answer(channel, decision) == told
@@ -218,5 +218,5 @@ def test_an_elicitation_is_a_question_and_answered_in_its_own_words(decision: De
 
 def test_an_elicitation_that_says_little_is_a_question_all_the_same() -> None:
     asked = ControlChannel().receive_request(question("elicitation"))
-    assert asked is not None
+    assert isinstance(asked, PermissionAsked)
     assert (asked.tool_name, asked.title, asked.input) == ("mcp", None, {})

@@ -10,7 +10,7 @@ import pytest
 from protocol.codecs.claude import ClaudeCodec
 from protocol.events import Message, ToolCallInput, ToolCallProgress, ToolCallStarted
 from protocol.permissions import Decision
-from protocol.signals import PermissionAsked, PermissionWithdrawn, TurnBegan, TurnEnded
+from protocol.signals import PermissionAsked, QuestionWithdrawn, TurnBegan, TurnEnded
 
 BASH = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
 STARTED = ToolCallStarted(tool_call_id="t1", name="Bash", kind="execute")
@@ -60,13 +60,13 @@ def test_a_question_that_is_taken_back_is_withdrawn_once() -> None:
     back = {"type": "control_cancel_request", "request_id": "r1"}
     assert hear(codec, back) == []
     hear(codec, asks())
-    assert hear(codec, back, back) == [PermissionWithdrawn(request_id="r1")]
-    assert codec.control.decide("r1", Decision("allow")) == b""
+    assert hear(codec, back, back) == [QuestionWithdrawn(request_id="r1")]
+    assert codec.control.answer("r1", Decision("allow")) == b""
 
 
 def test_a_question_nobody_knows_is_no_event_but_a_reply() -> None:
     codec = ClaudeCodec()
-    line = {"type": "control_request", "request_id": "r1", "request": {"subtype": "hook_callback"}}
+    line = {"type": "control_request", "request_id": "r1", "request": {"subtype": "of_the_future"}}
     assert hear(codec, line) == []
     assert b'"error"' in codec.control.take_replies()
 

@@ -73,7 +73,7 @@ def test_every_error_of_the_contract_is_described_with_its_code(described: dict[
 
 def test_what_the_daemon_sends_by_itself_is_described_too(described: dict[str, Any]) -> None:
     server = {method["name"]: method for method in described["x-server-methods"]}
-    assert set(server) == {"event", "request_permission", "cancel_request"}
+    assert set(server) == {"event", "request_permission", "call_tool", "run_hook", "cancel_request"}
     assert [param["name"] for param in server["event"]["params"]] == ["session_id", "seq", "turn_id", "event"]
     tags = {
         resolve(described, reference)["properties"]["type"]["enum"][0]

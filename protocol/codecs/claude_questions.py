@@ -1,0 +1,82 @@
+"""Claude Code's questions to a person: may this tool run (`can_use_tool`), and an MCP server's own (`elicitation`).
+
+Pure.
+What must never be sent (measured with claude 2.1.197): an allow without `updatedInput`, a deny without `message`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from protocol.codecs.claude_open import Asked
+from protocol.permissions import DENIED_BY_PARENT, Decision
+from protocol.signals import PermissionAsked
+from protocol.wire.claude import PLAN_TOOL, QUESTION_TOOL, tool_kind
+
+if TYPE_CHECKING:
+    from protocol.tools import ParentTool
+
+_KINDS = {QUESTION_TOOL: "question", PLAN_TOOL: "plan"}
+
+
+def ask_permission(request_id: str, body: dict[str, Any], own: ParentTool | None) -> Asked:
+    """The question of `can_use_tool`.
+
+    Args:
+        request_id: the CLI's.
+        body: the control request.
+        own: the parent's tool that it is about, if it is one.
+    """
+    name = body["tool_name"]
+    kind = _KINDS.get(name) or tool_kind(name)
+    asked = PermissionAsked(
+        request_id=request_id,
+        tool_call_id=body.get("tool_use_id") or request_id,
+        tool_name=name,
+        kind="read" if own is not None and own.read_only else kind,
+        input=body["input"],
+        title=body.get("title") or body.get("description") or body.get("display_name"),
+        suggestions=list(body.get("permission_suggestions") or ()),
+        by_mode=body.get("decision_reason_type") == "mode",
+        owned=own is not None,
+    )
+    return Asked(asked, lambda decision: _permission_answer(body, decision))
+
+
+def ask_elicitation(request_id: str, body: dict[str, Any]) -> Asked:
+    """The question of `elicitation`."""
+    given: dict[str, Any] = {
+        name: body[name] for name in ("message", "mode", "requested_schema", "url") if name in body
+    }
+    asked = PermissionAsked(
+        request_id=request_id,
+        tool_call_id=request_id,
+        tool_name=str(body.get("mcp_server_name") or "mcp"),
+        kind="question",
+        input=given,
+        title=body.get("message"),
+        suggestions=[],
+    )
+    return Asked(asked, _elicitation_answer)
+
+
+def _permission_answer(body: dict[str, Any], decision: Decision) -> dict[str, Any]:
+    if decision.outcome == "deny":
+        message = decision.message or DENIED_BY_PARENT
+        return {"behavior": "deny", "message": message, "interrupt": decision.interrupt}
+    response: dict[str, Any] = {
+        "behavior": "allow",
+        "updatedInput": body.get("input", {}) if decision.updated_input is None else decision.updated_input,
+    }
+    if decision.remember is not None:
+        response["updatedPermissions"] = [decision.remember]
+    elif body.get("tool_name") == PLAN_TOOL:
+        # Without a mode to go to, the CLI would stay in plan mode and ask for every step of the approved plan.
+        response["updatedPermissions"] = [{"type": "setMode", "mode": "default", "destination": "session"}]
+    return response
+
+
+def _elicitation_answer(decision: Decision) -> dict[str, Any]:
+    if decision.outcome == "deny":
+        return {"action": "decline"}
+    return {"action": "accept", "content": decision.updated_input or {}}
