@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -126,6 +127,19 @@ class Daemon:
                 await self._changed.wait()
         return self.questions[after]
 
+    async def wait_stderr(self, pattern: str, *, within: float = WAIT_S) -> re.Match[str]:
+        """Wait until stderr has something that fits a pattern.
+
+        Raises:
+            TimeoutError: it has not, or the daemon has ended without.
+        """
+        with anyio.move_on_after(within):
+            while (found := re.search(pattern, self.stderr)) is None and not self._over.is_set():
+                await self._changed.wait()
+            if found is not None:
+                return found
+        raise TimeoutError(f"stderr has nothing like {pattern!r}, but: {self.stderr[-2000:]}")
+
     async def reply(self, id: Any, result: Any) -> None:
         """Answer one of the daemon's requests."""
         await self.send({"jsonrpc": "2.0", "id": id, "result": result})
@@ -188,6 +202,9 @@ class Daemon:
             self.questions.append(message)
             if self.answer is not None:
                 self._tasks.start_soon(self._answer, self.answer, message)
+        self._notify()
+
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
@@ -198,6 +215,7 @@ class Daemon:
         assert self.process.stderr is not None
         async for chunk in self.process.stderr:
             self.stderr += chunk.decode("utf-8", "replace")
+            self._notify()
 
 
 @asynccontextmanager
