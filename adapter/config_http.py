@@ -56,6 +56,21 @@ class HttpSettings(Settings):
     when_gone: Literal["interrupt", "continue"] = Field(
         "interrupt", description="What becomes of a turn whose client has gone."
     )
+    max_waiting: int = Field(
+        8, ge=0, description="Requests that wait for one conversation's turn; one more is answered with 409."
+    )
+    max_conversations: int = Field(
+        1024, ge=1, description="Conversations that are remembered; of older ones the client's history is told anew."
+    )
+    turn_timeout: float = Field(
+        0, ge=0, description="A turn is interrupted after this, waits for the client's tools left out. 0: never."
+    )
+    tool_result_timeout: float = Field(
+        600, gt=0, description="How long a turn waits for the client to run its tools, before it is interrupted."
+    )
+    ping_interval: float = Field(
+        10, gt=0, description="Silence on a stream after which a ping goes out; proxies give up after 30 s or more."
+    )
     max_body: int = Field(32_000_000, ge=1024, description="Largest body of a request; that of the Messages API.")
     max_connections: int = Field(256, ge=1, description="Connections at once; one more is answered with 503.")
     head_timeout: float = Field(15, gt=0, description="For the head of a request, from its first byte on.")

@@ -1,1 +1,1 @@
-"""The HTTP face: what programs see that speak the APIs of model vendors."""
+"""The HTTP face: the Messages API and OpenAI's, answered by the agent on this machine."""

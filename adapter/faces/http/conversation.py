@@ -1,0 +1,308 @@
+"""One conversation over HTTP: the session that holds it, and its turns, one at a time.
+
+A client sends all that was ever said with each request; the session has heard it already. So only what is new goes to
+it, and where the request tells another past than the session has, a session that starts anew is given that past in
+words. Old turns are never played again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from adapter.faces.http.setup import Setup, build_config
+from protocol.errors import AdapterError, ErrorKind
+from protocol.events import SessionEnded, SessionStarted, SessionUpdated
+from protocol.history import ROOT, tell
+from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from adapter.config_http import HttpSettings
+    from adapter.faces.http.job import Job
+    from adapter.session.registry import Registry
+    from adapter.session.session import Session
+    from adapter.session.sink import Sink
+    from protocol.events import EventParams
+    from protocol.turnrequest import Block, TurnRequest
+
+log = logging.getLogger(__name__)
+
+TAKEN_BACK = "The client has gone; its turn is being interrupted."
+CUT_S = 30.0
+"""How long an interrupted turn may take to end: longer than the core's own bounds together."""
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a conversation has come.
+
+    Attributes:
+        digest: of all that was said; None while a turn runs and before the first.
+        is_loose: the last turn ended before its end, so nobody knows how much of the answer the client has.
+    """
+
+    digest: bytes | None = None
+    is_loose: bool = False
+
+    def fits(self, digests: list[bytes]) -> bool:
+        """Whether a request goes on from here; `digests` are those of its conversation."""
+        before = [ROOT, *digests][-2]
+        if self.digest is None:
+            return False
+        return before == self.digest or (self.is_loose and len(digests) > 2 and digests[-3] == self.digest)
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where a conversation branches off from another one."""
+
+    session_id: str
+    turn_id: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a request comes to: how its past was taken, and what the session is given."""
+
+    history: str
+    content: list[Block]
+    more: dict[str, Any] = field(default_factory=dict)
+    starts_anew: bool = False
+
+
+class Conversation:
+    """One conversation.
+
+    Args:
+        id: that of its session.
+        user: whose; None where requests do not tell.
+        origin: where it branches off.
+        registry: starts sessions.
+        settings: the daemon's.
+        working_dir: where the agent works.
+        sink: takes the sessions' events.
+        completed: told of the conversation's digest and of the turn that led to it.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        user: str | None,
+        origin: Origin | None,
+        *,
+        registry: Registry,
+        settings: HttpSettings,
+        working_dir: str,
+        sink: Sink,
+        completed: Callable[[Conversation, bytes, str], None],
+    ) -> None:
+        self.id = id
+        self.user = user
+        self.setup: Setup | None = None
+        self.place = Place()
+        self.session: Session | None = None
+        self.job: Job | None = None
+        self.model: str | None = None
+        """As the CLI names it."""
+        self.users = 0
+        """Requests that wait for it or are being answered."""
+        self._origin = origin
+        self._registry = registry
+        self._settings = settings
+        self._working_dir = working_dir
+        self._sink = sink
+        self._completed = completed
+        self._line = anyio.Lock()
+        self._has_past = False
+        """Whether its session's transcript holds a turn, so that it can be resumed."""
+        self._budget: int | None = None
+
+    # What is asked of it
+
+    def enter(self) -> None:
+        """A request comes in.
+
+        Raises:
+            HttpError: too many wait already.
+        """
+        if self.users > self._settings.max_waiting:
+            raise busy(f"{self.users - 1} requests wait for this conversation already.")
+        self.users += 1
+
+    def fits(self, digests: list[bytes]) -> bool:
+        """Whether a request can go on here at once."""
+        return not self.users and self.place.fits(digests)
+
+    async def run(self, job: Job, request: TurnRequest, digests: list[bytes], append: bool) -> None:
+        """Run a turn, from its place in the line to its end, and write its replies. Raises nothing; what goes wrong is
+        in the reply. `enter` has been called.
+
+        Args:
+            job: the turn.
+            request: what asks for it.
+            digests: its conversation's, after each message.
+            append: the request tells no past: its last message follows on what was said.
+        """
+        try:
+            if self.job is not None and self.job.is_suspended:
+                await self._cut(self.job, INTERRUPTED)
+            async with self._line:
+                if not job.reply.abandoned.is_set():
+                    await self._run_turn(job, request, digests, append)
+        except HttpError as error:
+            job.reply.fail(error.failure)
+        except AdapterError as error:
+            job.reply.fail(failed_start(error))
+        finally:
+            job.reply.fail(INTERRUPTED)
+            job.give_up()
+            self.users -= 1
+
+    def receive(self, events: list[EventParams]) -> None:
+        """What the session says."""
+        for params in events:
+            if isinstance(params.event, SessionStarted | SessionUpdated):
+                self.model = params.event.model or self.model
+            elif isinstance(params.event, SessionEnded):
+                self.session = None
+            elif self.job is not None and params.turn_id is not None and params.turn_id == self.job.turn_id:
+                self.job.receive(params)
+
+    # A turn
+
+    async def _run_turn(self, job: Job, request: TurnRequest, digests: list[bytes], append: bool) -> None:
+        plan = self._plan(request, digests, append)
+        session, plan = await self._have_session(request, plan)
+        job.reply.told.history = plan.history
+        job.reply.told.model = self.model or request.model_name
+        accepted = await session.submit(plan.content)
+        job.turn_id, job.reply.delivered = accepted.turn_id, True
+        self.job, self.place = job, Place()
+        accepted.release()
+        try:
+            await self._watch(job)
+        finally:
+            self.job = None
+            self._settle(job)
+
+    def _settle(self, job: Job) -> None:
+        """Note how far the conversation has come with this turn."""
+        self._has_past = True
+        if job.reply.failure is None:
+            self.place = Place(job.digest)
+            self._completed(self, job.digest, job.turn_id or "")
+        else:
+            self.place = Place(job.question_digest, is_loose=True)
+
+    async def _watch(self, job: Job) -> None:
+        """Wait for the end of a turn; bring it about where the client has gone, or time is up."""
+        left = self._settings.turn_timeout or float("inf")
+        while not job.done.is_set():
+            began = anyio.current_time()
+            limit = self._settings.tool_result_timeout if job.is_suspended else left
+            suspended = job.is_suspended
+            with anyio.move_on_after(limit) as scope:
+                await _first(job.done, job.changed, job.reply.abandoned)
+            left -= 0 if suspended else anyio.current_time() - began
+            if job.done.is_set():
+                return
+            if scope.cancelled_caught:
+                await self._cut(job, _late("tool_result_timeout" if suspended else "turn_timeout", limit))
+            elif job.reply.abandoned.is_set():
+                log.info("session %s: %s", self.id, TAKEN_BACK)
+                await self._cut(job, INTERRUPTED)
+
+    async def _cut(self, job: Job, why: Failure) -> None:
+        """Interrupt a turn, and wait for its end: what it still says must not reach the next one."""
+        job.verdict = why
+        job.give_up()
+        with anyio.move_on_after(CUT_S, shield=True):
+            try:
+                if self.session is not None:
+                    await self.session.interrupt()
+                await job.done.wait()
+            except AdapterError as error:
+                log.info("session %s: interrupt: %s", self.id, error.message)
+        job.reply.fail(why)
+        job.done.set()
+
+    # Its session
+
+    def _plan(self, request: TurnRequest, digests: list[bytes], append: bool) -> Plan:
+        last, earlier = request.last, request.messages[:-1]
+        if self._has_past and (append or self.place.fits(digests)):
+            return Plan("continued", last.content)
+        origin, self._origin = self._origin, None
+        if origin is not None:
+            more = {"resume": origin.session_id, "resume_at": origin.turn_id, "fork": True}
+            return Plan("forked", last.content, more)
+        history = "replayed" if earlier else "new"
+        return Plan(history, tell(earlier, last), starts_anew=self._has_past)
+
+    async def _have_session(self, request: TurnRequest, plan: Plan) -> tuple[Session, Plan]:
+        """A session that is ready for the request. Where the conversation cannot be taken up again, it is told."""
+        setup = Setup.of(request)
+        if self.session is not None and not plan.starts_anew and self.setup is not None and self.setup.serves(setup):
+            await self._adjust(self.session, request)
+            return self.session, plan
+        if self.session is not None:
+            await self.session.stop("stopped")
+            self.session = None
+        more = plan.more or ({"resume": self.id} if self._has_past and not plan.starts_anew else {})
+        self._has_past = False
+        try:
+            session = await self._start(request, more)
+            self._has_past = bool(more)
+        except AdapterError as error:
+            if not more or error.kind not in (ErrorKind.SPAWN_FAILED, ErrorKind.INVALID_PARAMS):
+                raise
+            log.info("session %s: cannot be taken up again (%s); its past is told", self.id, error.message)
+            plan = Plan("replayed", tell(request.messages[:-1], request.last))
+            session = await self._start(request, {})
+        self.session, self.setup = session, setup
+        session.activate()
+        await self._adjust(session, request)
+        return session, plan
+
+    async def _start(self, request: TurnRequest, more: dict[str, Any]) -> Session:
+        config = build_config(request, self._settings, self._working_dir, **more)
+        self._budget = None
+        return await self._registry.start("claude", self.id, config, self._sink)
+
+    async def _adjust(self, session: Session, request: TurnRequest) -> None:
+        """Change in place what can be changed."""
+        if request.model is not None and request.model != session.config.model:
+            await session.set_model(request.model)
+        if request.effort is not None and request.effort != session.config.effort:
+            await session.query("set_effort", {"effort": request.effort})
+        if request.thinking_budget is not None and request.thinking_budget != self._budget:
+            await session.query("set_thinking_budget", {"max_thinking_tokens": request.thinking_budget})
+            self._budget = request.thinking_budget
+
+    async def end(self) -> None:
+        """End its session, for good."""
+        session, self.session = self.session, None
+        if session is not None:
+            await session.stop("stopped")
+
+
+async def _first(*events: anyio.Event) -> None:
+    """Wait for the first of several events."""
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in events:
+            tasks.start_soon(wait, event)
+
+
+def _late(setting: str, limit: float) -> Failure:
+    message = f"The turn was interrupted: {setting} ({limit:g} s) is over."
+    return Failure(status=504, type="timeout_error", message=message, should_retry=False, kind="timeout")

@@ -1,0 +1,130 @@
+"""What a request over HTTP asks for, whichever API it came by: the conversation so far, its last message, and how to
+answer.
+
+Contents are blocks in the Messages API's shape. Refuses what no agent can honour. Made by `wire/messages_api.py`,
+`wire/chat_api.py` and `wire/responses_api.py`; used by the HTTP face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from protocol.httperrors import Api, invalid
+
+Block = dict[str, Any]
+
+MODEL_PREFIX = "claude-cli/"
+"""Routers name our models so; the CLI does not know the prefix."""
+
+_DEFAULT_MODELS = frozenset({"", "*", "default"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: list[Block]
+
+    @property
+    def text(self) -> str:
+        """Its text blocks, joined."""
+        return "\n".join(block["text"] for block in self.content if block["type"] == "text")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool that the client runs."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+@dataclass(slots=True)
+class TurnRequest:
+    """A request for a turn.
+
+    Attributes:
+        api: which API it came by.
+        model_name: as the client wrote it.
+        messages: alternating, the last one the user's.
+        system: added to the CLI's own system prompt.
+        tools: those that the client runs.
+        stream: whether to answer in pieces.
+        shows_thinking: whether the client asked for the model's thinking.
+        thinking_budget: in tokens; None for the CLI's default.
+        output_schema: JSON Schema that the answer has to fit.
+        effort: how hard to think.
+        user: the client's name for whoever asks; conversations of two never meet.
+        previous: the id of the answer that this goes on from (Responses API).
+        include_usage: whether a stream of chat completions tells the usage.
+        ignored: members of the request that change nothing.
+    """
+
+    api: Api
+    model_name: str
+    messages: list[Said]
+    system: str | None = None
+    tools: list[ToolOffer] = field(default_factory=list)
+    stream: bool = False
+    shows_thinking: bool = False
+    thinking_budget: int | None = None
+    output_schema: dict[str, Any] | None = None
+    effort: str | None = None
+    user: str | None = None
+    previous: str | None = None
+    include_usage: bool = False
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> str | None:
+        """The model's name for the CLI; None for its default."""
+        name = self.model_name.removeprefix(MODEL_PREFIX)
+        return None if name in _DEFAULT_MODELS else name
+
+    @property
+    def last(self) -> Said:
+        """What the user says now."""
+        return self.messages[-1]
+
+
+def alternate(messages: list[Said]) -> list[Said]:
+    """Join neighbouring messages of one role, as the APIs do."""
+    joined: list[Said] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = Said(message.role, [*joined[-1].content, *message.content])
+        else:
+            joined.append(message)
+    return joined
+
+
+def finish(request: TurnRequest) -> TurnRequest:
+    """Put the messages in order, and check what has to hold in every API.
+
+    Raises:
+        HttpError: the conversation does not end with the user, or a tool's result answers no call.
+    """
+    request.messages = alternate([message for message in request.messages if message.content])
+    if not request.messages:
+        raise invalid("at least one message with content is needed", "messages")
+    if request.last.role == "assistant":
+        raise invalid(
+            "the last message must be the user's: an agent cannot go on in the middle of an answer", "messages"
+        )
+    called: set[str] = set()
+    for at, message in enumerate(request.messages):
+        if message.role == "assistant":
+            called = {block["id"] for block in message.content if block["type"] == "tool_use"}
+            continue
+        stray = [block["tool_use_id"] for block in message.content if block["type"] == "tool_result"]
+        unknown = [id for id in stray if id not in called]
+        if unknown and not (at == 0 and request.previous):
+            raise invalid(f"the result of {unknown[0]!r} answers no tool call of the message before it", "messages")
+    names = [tool.name for tool in request.tools]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise invalid(f"two tools have the name {min(twice)!r}", "tools")
+    return request
