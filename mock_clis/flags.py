@@ -117,6 +117,8 @@ def check(flags: Flags) -> None:
         raise Refused("Error: --input-format=stream-json requires output-format=stream-json.")
     if flags.text("output-format") == "stream-json" and not flags.on("verbose"):
         raise Refused("Error: When using --print, --output-format=stream-json requires --verbose")
+    if flags.text("input-format") == "stream-json" and os.isatty(1) and not flags.on("print"):
+        raise Refused("Error: --input-format=stream-json requires --print.")
     session_id = flags.text("session-id")
     if session_id is not None and not _UUID.match(session_id):
         raise Refused("Error: Invalid session ID. Must be a valid UUID.")

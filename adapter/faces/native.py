@@ -160,7 +160,7 @@ class NativeFace:
             protocol_version=PROTOCOL_VERSION,
             server_info=methods.ServerInfo(name="agent-adapter", version=__version__),
             providers=self._providers.names,
-            capabilities=methods.Capabilities(methods=list(METHODS), transports=["pipe"], limits=limits),
+            capabilities=methods.Capabilities(methods=list(METHODS), transports=["pipe", "pty"], limits=limits),
         )
 
     async def _health_check(self, call: Call, params: methods.HealthCheckParams) -> methods.HealthResult:

@@ -1,5 +1,5 @@
-"""One child process with pipes: spawn, chunks of its output, serialised writes, a bounded tail of its stderr, its
-exit.
+"""One child process with pipes, or with a terminal for its output: spawn, chunks of its output, serialised writes, a
+bounded tail of its stderr, its exit.
 
 The end of output and the exit are two events: a grandchild can hold the pipe after the CLI has gone, and a CLI can
 close its output and live on. How to end a child is not decided here but in `containment.py`. May be imported by
@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 import anyio
 
 from adapter.process.identity import MARK_VARIABLE, ProcessId, identify
+from adapter.process.terminal import Terminal
 from protocol.errors import AdapterError, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from anyio.abc import Process, TaskGroup
+    from anyio.abc import ByteReceiveStream, Process, TaskGroup
 
 CHUNK = 256 * 1024
 """Bytes per read: four times a Linux pipe's default capacity, so one read takes all there is."""
@@ -67,8 +68,9 @@ class Exit:
 class Child:
     """A running child and its pipes. Made by `spawn`."""
 
-    def __init__(self, process: Process, mark: str) -> None:
+    def __init__(self, process: Process, mark: str, output: ByteReceiveStream | Terminal) -> None:
         self._process = process
+        self._output = output
         self._write_lock = anyio.Lock()
         self._read_scope: anyio.CancelScope | None = None
         self._stderr = StderrTail(STDERR_TAIL)
@@ -80,7 +82,14 @@ class Child:
 
     @classmethod
     async def spawn(
-        cls, command: Sequence[str], *, env: dict[str, str], cwd: str | Path, mark: str, tasks: TaskGroup
+        cls,
+        command: Sequence[str],
+        *,
+        env: dict[str, str],
+        cwd: str | Path,
+        mark: str,
+        tasks: TaskGroup,
+        on_terminal: bool = False,
     ) -> Child:
         """Start a process in its own session and process group, with three pipes.
 
@@ -90,31 +99,32 @@ class Child:
             cwd: its working folder.
             mark: by which it and its descendants are recognised (see `identity.py`).
             tasks: where its stderr is drained and its exit is awaited.
+            on_terminal: give it a terminal for its output in the place of a pipe (see `terminal.py`).
 
         Raises:
             AdapterError: `not_found` or `spawn_failed`.
         """
+        terminal: Terminal | None = None
         try:
+            terminal = Terminal() if on_terminal else None
             process = await anyio.open_process(
-                command,
+                terminal.command(command) if terminal else command,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=terminal.child_end if terminal else subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=cwd,
                 env={**env, MARK_VARIABLE: mark},
                 start_new_session=True,
             )
-        except FileNotFoundError as error:
-            if str(error.filename) == str(cwd):
-                raise AdapterError(
-                    ErrorKind.SPAWN_FAILED, f"{cwd}: no such folder", hint="The working folder is gone."
-                ) from error
-            raise AdapterError(
-                ErrorKind.NOT_FOUND, f"{command[0]}: no such program", hint="Check the configured path."
-            ) from error
         except (OSError, ValueError) as error:
-            raise AdapterError(ErrorKind.SPAWN_FAILED, f"{command[0]}: {error}", hint=_spawn_hint(error)) from error
-        child = cls(process, mark)
+            if terminal is not None:
+                terminal.close()
+            raise _spawn_error(error, command[0], cwd) from error
+        if terminal is not None:
+            terminal.release()
+        output = terminal or process.stdout
+        assert output is not None
+        child = cls(process, mark, output)
         tasks.start_soon(child._drain_stderr)
         tasks.start_soon(child._await_exit)
         return child
@@ -143,13 +153,12 @@ class Child:
         return self._stderr.text()
 
     async def receive(self) -> bytes:
-        """What the output pipe holds, waiting for something; empty at the end of output."""
-        assert self._process.stdout is not None
+        """What the output holds, waiting for something; empty at the end of output."""
         with anyio.CancelScope() as self._read_scope:
             if self.exited.is_set():
                 self._read_scope.deadline = anyio.current_time() + OUTPUT_AFTER_EXIT_S
             try:
-                return await self._process.stdout.receive(CHUNK)
+                return await self._output.receive(CHUNK)
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return b""
         return b""
@@ -195,9 +204,9 @@ class Child:
     async def _close_pipes(self) -> None:
         with anyio.CancelScope(shield=True):
             await self.close_stdin()
-            for stream in (self._process.stdout, self._process.stderr):
-                if stream is not None:
-                    await stream.aclose()
+            assert self._process.stderr is not None
+            await self._output.aclose()
+            await self._process.stderr.aclose()
 
     async def _drain_stderr(self) -> None:
         assert self._process.stderr is not None
@@ -260,6 +269,14 @@ def _signal_name(number: int) -> str:
         return signals.Signals(number).name
     except ValueError:
         return f"SIG{number}"
+
+
+def _spawn_error(error: Exception, program: str, cwd: str | Path) -> AdapterError:
+    if isinstance(error, FileNotFoundError) and str(error.filename) == str(cwd):
+        return AdapterError(ErrorKind.SPAWN_FAILED, f"{cwd}: no such folder", hint="The working folder is gone.")
+    if isinstance(error, FileNotFoundError):
+        return AdapterError(ErrorKind.NOT_FOUND, f"{program}: no such program", hint="Check the configured path.")
+    return AdapterError(ErrorKind.SPAWN_FAILED, f"{program}: {error}", hint=_spawn_hint(error))
 
 
 def _spawn_hint(error: Exception) -> str | None:

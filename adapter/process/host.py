@@ -16,6 +16,7 @@ from adapter.process.child import Child, Exit
 from adapter.process.environment import ALLOWED, DENIED, scrub
 from adapter.process.guardian import Guardian
 from adapter.process.identity import ProcessId, new_mark
+from adapter.process.terminal import ENVIRONMENT as TERMINAL_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,13 @@ class ProcessHost:
         await self._guardian.close()
 
     async def spawn(
-        self, command: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None, owner: str | None = None
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str] | None = None,
+        owner: str | None = None,
+        on_terminal: bool = False,
     ) -> Child:
         """Start a marked and watched child.
 
@@ -84,16 +91,19 @@ class ProcessHost:
             cwd: its working folder.
             env: added to the scrubbed environment.
             owner: the session that it is for.
+            on_terminal: give it a terminal for its output.
 
         Raises:
             AdapterError: `not_found` or `spawn_failed`.
         """
         mark = new_mark(self.daemon_id)
         await self._log.spawning(mark, owner)
-        environment = {**self._environment, **(env or {})}
+        environment = {**self._environment, **(TERMINAL_ENVIRONMENT if on_terminal else {}), **(env or {})}
         # Shielded, lest a child comes to be that nobody knows of; whoever is cancelled notices at its next wait.
         with anyio.CancelScope(shield=True):
-            child = await Child.spawn(command, env=environment, cwd=cwd, mark=mark, tasks=self.tasks)
+            child = await Child.spawn(
+                command, env=environment, cwd=cwd, mark=mark, tasks=self.tasks, on_terminal=on_terminal
+            )
             self._guardian.watch(child.identity)
             self.tasks.start_soon(self._sweep_at_exit, child)
             await self._log.spawned(mark, child.identity)

@@ -18,6 +18,7 @@ from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_command import ROOT_HINT, build_arguments, build_environment, remove_file, write_mcp_file
 from adapter.providers.claude_handshake import PROVIDER
+from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_queries
@@ -106,12 +107,7 @@ class ClaudeAdapter(ProviderAdapter):
 
     async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
         """Spawn the CLI, wait for its handshake. See `ProviderAdapter.start_session`."""
-        config = launch.config
-        if config.transport != "pipe":
-            text = "transport 'pty': the CLI takes no live input from a terminal (measured with claude 2.1.x)."
-            raise ProviderError(
-                PROVIDER, ErrorKind.UNSUPPORTED, text, hint="Leave transport at 'pipe'.", option="transport"
-            )
+        check_options(launch.config)
         process = await self._warm.take(launch) or await self._start(launch, session_id)
         self._processes[session_id] = process
         return process
@@ -200,7 +196,13 @@ class ClaudeAdapter(ProviderAdapter):
         try:
             command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
             environment = build_environment(launch.config)
-            child = await self._host.spawn(command, cwd=launch.config.working_dir, env=environment, owner=owner)
+            child = await self._host.spawn(
+                command,
+                cwd=launch.config.working_dir,
+                env=environment,
+                owner=owner,
+                on_terminal=launch.config.transport == "pty",
+            )
             process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
             try:
                 await process.shake_hands(self._handshake_timeout)

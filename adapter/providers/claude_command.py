@@ -52,7 +52,9 @@ def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | No
         mcp_file: path of the MCP configuration.
     """
     config = launch.config
-    arguments = [*BASE_ARGUMENTS, "--permission-mode", RUNTIME_MODES[config.runtime_mode]]
+    # On a terminal the CLI would open its own screen; with a pipe it takes the stream without being told to print.
+    printing = ["--print"] if config.transport == "pty" else []
+    arguments = [*printing, *BASE_ARGUMENTS, "--permission-mode", RUNTIME_MODES[config.runtime_mode]]
     if launch.resume is not None:
         arguments += ["--resume", launch.resume]
     if launch.fork:

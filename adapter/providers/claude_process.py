@@ -19,8 +19,9 @@ from adapter.providers.claude_handshake import PROVIDER, explain_death, read_han
 from protocol.codecs.claude import ClaudeCodec
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import Notice, SessionStarted
-from protocol.framing import Frame, LineFramer, Oversized
+from protocol.framing import Frame, Framer, LineFramer, Oversized
 from protocol.signals import ProcessExited, ProviderEvent
+from protocol.terminal import TerminalFramer
 
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
@@ -51,7 +52,8 @@ class ClaudeProcess:
         self._host = host
         self._child = child
         self._launch = launch
-        self._framer = LineFramer(max_line)
+        on_terminal = launch.config.transport == "pty"
+        self._framer: Framer = TerminalFramer(max_line) if on_terminal else LineFramer(max_line)
         self._codec = ClaudeCodec(launch.config.tools, launch.config.hooks)
         self._pending: dict[str, _Pending] = {}
         self._early: list[ProviderEvent] = []

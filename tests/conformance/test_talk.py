@@ -184,8 +184,9 @@ async def test_a_config_that_cannot_be_used_is_refused_by_its_field(workspace: P
         ]:
             error = await refused(daemon, "start_session", config=config)
             assert (error.code, [each["path"] for each in error.data["errors"]]) == (-32602, [path])
-        terminal = await refused(daemon, "start_session", config={"working_dir": folder, "transport": "pty"})
-        assert (terminal.data["kind"], terminal.data["option"]) == ("unsupported", "transport")
+        config = {"working_dir": folder, "extra_args": ["--continue"]}
+        argument = await refused(daemon, "start_session", config=config)
+        assert (argument.data["kind"], argument.data["option"]) == ("unsupported", "extra_args")
 
 
 @pytest.mark.spec("4.3")

@@ -108,8 +108,3 @@ async def test_a_cli_that_dies_before_its_handshake_gives_its_own_reason(stage: 
     assert (refusal.code, refusal.data["kind"]) == (-32002, "spawn_failed")
     assert "unknown option '--no-such-option'" in refusal.message
     assert "extra_args" in refusal.data["hint"]
-
-
-async def test_a_terminal_is_refused_as_unsupported(stage: Stage, workspace: Path) -> None:
-    refusal = await _refusal(stage.daemon, workspace, transport="pty")
-    assert (refusal.code, refusal.data["option"]) == (-32010, "transport")

@@ -185,10 +185,13 @@ async def test_a_provider_that_is_not_known_is_not_found(workspace: Path) -> Non
             assert "claude" in error.data["hint"]
 
 
+@pytest.mark.spec("3.7")
 async def test_what_the_provider_cannot_do_is_refused_by_name(workspace: Path) -> None:
     async with mock_daemon() as daemon:
-        error = await refusal(daemon, "start_session", config={"working_dir": str(workspace), "transport": "pty"})
-        assert (error.code, error.data["kind"], error.data["option"]) == (-32010, "unsupported", "transport")
+        error = await refusal(
+            daemon, "start_session", config={"working_dir": str(workspace), "extra_args": ["--output-format=json"]}
+        )
+        assert (error.code, error.data["kind"], error.data["option"]) == (-32010, "unsupported", "extra_args")
         assert await entries(daemon, include_ended=False) == {}
 
 
