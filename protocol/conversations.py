@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from protocol import jsontext
 from protocol.errors import ErrorKind
 from protocol.model import Empty, Method, Params, ProviderName, Result, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from protocol.events import Event
 
 LIST_LIMIT = 50
@@ -76,8 +79,44 @@ class History:
     working_dir: str | None = None
     title: str | None = None
     events: list[tuple[str | None, Event]] = field(default_factory=list)
+    """Those that were asked for."""
+    more: bool = False
+    """Whether there are further ones."""
     leaf: str | None = None
     """The CLI's id of the newest message of what was read: the same one read again gives the same events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which events of a history are wanted.
+
+    Attributes:
+        start: how many to pass over.
+        limit: how many at most; None for all.
+        max_bytes: how many bytes they take at most as JSON; at least one is told.
+        until: the `leaf` of an earlier reading: what was said later is left out.
+        running: whether a turn is under way: the last one is left open then.
+    """
+
+    start: int = 0
+    limit: int | None = None
+    max_bytes: int | None = None
+    until: str | None = None
+    running: bool = False
+
+    def fill(self, history: History, told: Iterable[tuple[str | None, Event]]) -> None:
+        """Take the wanted ones of all events into a history; what comes behind them is not even made."""
+        size = 0
+        for at, (turn_id, event) in enumerate(told):
+            if at < self.start:
+                continue
+            if self.max_bytes is not None:
+                size += len(jsontext.dumps(event))
+            is_full = self.limit is not None and len(history.events) >= self.limit
+            if is_full or (self.max_bytes is not None and size > self.max_bytes and history.events):
+                history.more = True
+                return
+            history.events.append((turn_id, event))
 
 
 # The methods

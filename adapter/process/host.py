@@ -63,7 +63,8 @@ class ProcessHost:
         self.tasks = tasks
         self.daemon_id = daemon_id
         self._log = log
-        self._environment = scrub(environment, denied=denied, allowed=allowed)
+        self.environment = scrub(environment, denied=denied, allowed=allowed)
+        """What every child inherits."""
         self._guardian = Guardian(daemon_id)
 
     async def open(self) -> None:
@@ -98,7 +99,7 @@ class ProcessHost:
         """
         mark = new_mark(self.daemon_id)
         await self._log.spawning(mark, owner)
-        environment = {**self._environment, **(TERMINAL_ENVIRONMENT if on_terminal else {}), **(env or {})}
+        environment = {**self.environment, **(TERMINAL_ENVIRONMENT if on_terminal else {}), **(env or {})}
         # Shielded, lest a child comes to be that nobody knows of; whoever is cancelled notices at its next wait.
         with anyio.CancelScope(shield=True):
             child = await Child.spawn(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from adapter.process.child import Exit
     from protocol.answers import Answer
-    from protocol.conversations import Conversation, History
+    from protocol.conversations import Conversation, History, Window
     from protocol.events import SessionStarted
     from protocol.signals import ProviderEvent
 
@@ -139,7 +139,7 @@ class ProviderAdapter(ABC):
         raise self._cannot("list conversations")
 
     async def read_history(
-        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str], until: str | None = None
+        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str], window: Window
     ) -> History:
         """What was said in a conversation.
 
@@ -147,7 +147,7 @@ class ProviderAdapter(ABC):
             provider_session_id: which.
             working_dir: where it was held, where that is known.
             env: as in `list_conversations`.
-            until: the `leaf` of an earlier reading: what was said later is left out.
+            window: which of its events.
         """
         raise self._cannot("read a conversation")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,6 +17,7 @@ from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
 from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
+from adapter.providers.claude_archive import ClaudeArchive
 from adapter.providers.claude_command import ROOT_HINT, build_arguments, build_environment, remove_file, write_mcp_file
 from adapter.providers.claude_handshake import PROVIDER
 from adapter.providers.claude_options import check_options
@@ -26,8 +28,11 @@ from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from adapter.process.host import ProcessHost
     from protocol.answers import Answer
+    from protocol.conversations import Conversation, History, Window
 
 NAMES = ("claude", "claude-code")
 SETTING = "claude_path (--claude-path, AGENT_ADAPTER_CLAUDE_PATH)"
@@ -66,6 +71,7 @@ class ClaudeAdapter(ProviderAdapter):
         self._max_line = max_line
         self._handshake_timeout = handshake_timeout
         self._processes: dict[str, ClaudeProcess] = {}
+        self._archive = ClaudeArchive(host.environment)
         self._warm = WarmPool(
             warm, warm_age, start=self._start, end=self._end, tasks=GuardedTasks(host.tasks, "the warm pool")
         )
@@ -124,6 +130,30 @@ class ClaudeAdapter(ProviderAdapter):
             raise ProviderError(
                 PROVIDER, ErrorKind.PROTOCOL_ERROR, f"{name}: {error}", session_id=session_id
             ) from error
+
+    async def list_conversations(
+        self, working_dir: str | None, cursor: str | None, limit: int, *, env: Mapping[str, str]
+    ) -> tuple[list[Conversation], str | None]:
+        """From the CLI's transcripts. See `ProviderAdapter.list_conversations`."""
+        return await self._archive.list(working_dir, cursor, limit, env)
+
+    async def read_history(
+        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str], window: Window
+    ) -> History:
+        """From the CLI's transcript. See `ProviderAdapter.read_history`."""
+        return await self._archive.read(provider_session_id, working_dir, env, window)
+
+    async def rename_conversation(
+        self, provider_session_id: str, title: str, working_dir: str | None, *, env: Mapping[str, str]
+    ) -> None:
+        """In the CLI's transcript. See `ProviderAdapter.rename_conversation`."""
+        await self._archive.rename(provider_session_id, title, working_dir, env)
+
+    async def delete_conversation(
+        self, provider_session_id: str, working_dir: str | None, *, env: Mapping[str, str]
+    ) -> None:
+        """The CLI's transcript and what lies beside it. See `ProviderAdapter.delete_conversation`."""
+        await self._archive.delete(provider_session_id, working_dir, env)
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """See `ProviderAdapter.keep_warm`."""
@@ -190,6 +220,7 @@ class ClaudeAdapter(ProviderAdapter):
 
     async def _start(self, launch: Launch, owner: str | None = None) -> ClaudeProcess:
         """Spawn a CLI and shake hands. On any failure, cancellation included, it is gone when this returns."""
+        launch = replace(launch, resume_at=await self._archive.check(launch))
         provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
         path = self.find()
         mcp_file = write_mcp_file(launch.config)
@@ -206,8 +237,10 @@ class ClaudeAdapter(ProviderAdapter):
             process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
             try:
                 await process.shake_hands(self._handshake_timeout)
-            except BaseException:
+            except BaseException as error:
                 await self._end(process)
+                if isinstance(error, AdapterError) and error.kind is ErrorKind.SPAWN_FAILED:
+                    error.hint = await self._archive.explain(launch) or error.hint
                 raise
         finally:
             # The CLI reads the file before it answers the handshake (measured with claude 2.1.x).

@@ -57,6 +57,9 @@ def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | No
     arguments = [*printing, *BASE_ARGUMENTS, "--permission-mode", RUNTIME_MODES[config.runtime_mode]]
     if launch.resume is not None:
         arguments += ["--resume", launch.resume]
+    if launch.resume_at is not None:
+        # Hidden, and takes the id of any message: the conversation goes on behind it (measured with claude 2.1.x).
+        arguments += ["--resume-session-at", launch.resume_at]
     if launch.fork:
         arguments.append("--fork-session")
     if launch.resume is None or launch.fork:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol import jsontext
+from protocol.conversations import Window
 from protocol.errors import AdapterError, ErrorKind, invalid_param
+from protocol.lifecycle import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from adapter.providers.base import ProviderAdapter
     from adapter.providers.manager import ProviderManager
@@ -123,11 +124,12 @@ class Archive:
             AdapterError: `session_not_found`, `unsupported`, `protocol_error`, `invalid_params`.
         """
         place = await self._find(id, provider, working_dir, env)
+        live = self._live(id)
         start, leaf = _parse_cursor(cursor)
-        history = await place.adapter.read_history(place.id, place.working_dir, env=place.env, until=leaf)
-        end = _page_end(history.events, start, limit, max_bytes)
-        following = f"{end}.{history.leaf}" if end < len(history.events) else None
-        return HistoryPage(place.id, history.working_dir, history.title, history.events[start:end], following)
+        window = Window(start, limit, max_bytes, leaf, running=live is not None and live.state is SessionState.BUSY)
+        history = await place.adapter.read_history(place.id, place.working_dir, env=place.env, window=window)
+        following = f"{start + len(history.events)}.{history.leaf}" if history.more else None
+        return HistoryPage(place.id, history.working_dir, history.title, history.events, following)
 
     async def rename(
         self,
@@ -176,16 +178,6 @@ class Archive:
         adapter = self._providers.get(known.provider)
         folder = working_dir or known.working_dir
         return _Place(adapter, known.provider_session_id, folder, known.env if env is None else env)
-
-
-def _page_end(events: Sequence[tuple[str | None, Event]], start: int, limit: int | None, max_bytes: int | None) -> int:
-    end = len(events) if limit is None else min(start + limit, len(events))
-    size = 0
-    for at in range(start, end if max_bytes is not None else start):
-        size += len(jsontext.dumps(events[at][1]))
-        if max_bytes is not None and size > max_bytes:
-            return max(at, start + 1)
-    return end
 
 
 def _parse_cursor(cursor: str | None) -> tuple[int, str | None]:

@@ -54,6 +54,9 @@ class ProcessLink:
         self._over = anyio.Event()
         self._over.set()
         self._stopping = False
+        self._origin: Launch | None = None
+        """What the first process was started from, as long as no message has been given to it: what it was to go on
+        with is then written down nowhere else."""
         self.conversation: str | None = None
         """The provider's id of the conversation, once it may have been written down: what a restart resumes."""
         self.precious = False
@@ -79,10 +82,16 @@ class ProcessLink:
         Raises:
             AdapterError: why it did not start.
         """
-        self._stream = await self._adapter.start_session(self._session_id, Launch(config, resume, fork, resume_at))
+        launch = Launch(config, resume, fork, resume_at)
+        self._stream = await self._adapter.start_session(self._session_id, launch)
+        self._origin = launch if fork or resume_at is not None else None
         self._over = anyio.Event()
         self._stopping = False
         return self._stream.started
+
+    def note_delivery(self, conversation: str | None) -> None:
+        """A message is about to be given to the process: from now on the provider has the conversation."""
+        self.conversation, self._origin = conversation, None
 
     def pump(self) -> None:
         """Begin to read the stream."""
@@ -99,7 +108,9 @@ class ProcessLink:
         if self._stream is not None and not self._stopping and not self._stream.has_exited:
             return None
         await self._over.wait()
-        resume = self.conversation
+        resume, origin = self.conversation, self._origin
+        if origin is not None:
+            return await self.start(config, origin.resume, fork=origin.fork, resume_at=origin.resume_at), True
         try:
             return await self.start(config, resume), resume is not None
         except AdapterError as error:

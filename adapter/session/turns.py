@@ -184,7 +184,7 @@ class Turns:
                 if not turn.cut:
                     turn.fire(TurnTrigger.DELIVER)
             if turn.is_delivered:
-                self._link.conversation = self._timeline.known.provider_session_id
+                self._link.note_delivery(self._timeline.known.provider_session_id)
                 await self._adapter.send_message(self._session_id, turn.id, turn.content)
                 await self._enforcer.watch(turn)
             elif not self._is_ending:

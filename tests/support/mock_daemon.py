@@ -79,7 +79,7 @@ def mock_environment(
     """What a daemon with the mock behind it runs in: our environment, the scenario, no time between deltas, a mark, and
     a folder for its settings and its state."""
     chosen = {"MOCK_CLAUDE_SCENARIO": str(scenario), "MOCK_CLAUDE_DELTA_MS": "0", RUN_VARIABLE: mark}
-    own = {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder}
+    own = {"XDG_CONFIG_HOME": folder, "XDG_STATE_HOME": folder, "CLAUDE_CONFIG_DIR": os.path.join(folder, "claude")}
     return {**os.environ, **chosen, **own, **(env or {})}
 
 
