@@ -140,5 +140,7 @@ DEFAULTS: dict[str, Callable[[Player, Json, Json], None]] = {
     "get_usage": _get_usage,
     "get_binary_version": lambda player, line, request: _succeed(player, line, {"version": player.session.version}),
     "mcp_status": lambda player, line, request: _succeed(player, line, {"mcpServers": player.session.mcp_servers}),
+    "get_settings": lambda player, line, request: _succeed(player, line, {"effective": {}, "sources": []}),
+    "apply_flag_settings": lambda player, line, request: _succeed(player, line),
     "stop_task": lambda player, line, request: _succeed(player, line, {}),
 }

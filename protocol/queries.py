@@ -31,6 +31,32 @@ class ModelsResult(Result):
     models: list[Model]
 
 
+class Command(Result):
+    """A slash command, without its slash."""
+
+    name: str
+    description: str | None = None
+    argument_hint: str | None = None
+
+
+class CommandsResult(Result):
+    """The slash commands of the session, also those of its project."""
+
+    commands: list[Command]
+
+
+class DefaultsResult(Result):
+    """What the CLI's settings choose, as the session's CLI has read them. Null where they choose nothing.
+
+    `runtime_mode` is the user's own choice (or their administrator's): a project's is left out, because whoever wrote
+    a project must not decide what runs without being asked.
+    """
+
+    model: str | None
+    runtime_mode: str | None
+    effort: str | None
+
+
 class ContextCategory(Result):
     """What takes up the context."""
 
@@ -130,6 +156,8 @@ def _query(params: type[Params], result: type[Result], summary: str) -> Method:
 
 QUERIES: dict[str, Method] = {
     "list_models": _query(SessionParams, ModelsResult, "The models on offer."),
+    "list_commands": _query(SessionParams, CommandsResult, "The slash commands."),
+    "get_defaults": _query(SessionParams, DefaultsResult, "What the CLI's settings choose."),
     "get_context": _query(SessionParams, ContextResult, "How full the context is, and of what."),
     "set_effort": _query(EffortParams, Empty, "Change how hard the model thinks."),
     "set_thinking_budget": _query(ThinkingBudgetParams, Empty, "Change how much the model may think."),

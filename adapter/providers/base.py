@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from protocol.errors import AdapterError, ErrorKind
+from protocol.events import RuntimeMode
 from protocol.session_config import SessionConfig
 
 if TYPE_CHECKING:
@@ -165,6 +166,14 @@ class ProviderAdapter(ABC):
 
     def _cannot(self, what: str) -> ProviderError:
         return ProviderError(self.provider, ErrorKind.UNSUPPORTED, f"{self.provider} cannot {what}.")
+
+    def runtime_modes(self, config: SessionConfig) -> list[str]:
+        """The runtime modes that a session like this can be in."""
+        return list(get_args(RuntimeMode))
+
+    async def log_out(self) -> None:
+        """End the CLI's login, for all who use it on this machine."""
+        raise self._cannot("log out")
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """Have spare processes for sessions like this one, at most `room` more. Returns at once; by default there are

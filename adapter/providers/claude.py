@@ -18,7 +18,14 @@ from adapter.process.discover import find_cli
 from adapter.providers import probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_archive import ClaudeArchive
-from adapter.providers.claude_command import ROOT_HINT, build_arguments, build_environment, remove_file, write_mcp_file
+from adapter.providers.claude_command import (
+    ROOT_HINT,
+    build_arguments,
+    build_environment,
+    may_skip_permissions,
+    remove_file,
+    write_mcp_file,
+)
 from adapter.providers.claude_handshake import PROVIDER
 from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
@@ -124,6 +131,8 @@ class ClaudeAdapter(ProviderAdapter):
         try:
             if name == "list_models":
                 return claude_queries.parse_models(process.handshake)
+            if name == "list_commands":
+                return claude_queries.parse_commands(process.handshake)
             query = claude_queries.QUERIES[name]
             return claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
         except RemoteProtocolError as error:
@@ -154,6 +163,17 @@ class ClaudeAdapter(ProviderAdapter):
     ) -> None:
         """The CLI's transcript and what lies beside it. See `ProviderAdapter.delete_conversation`."""
         await self._archive.delete(provider_session_id, working_dir, env)
+
+    def runtime_modes(self, config: SessionConfig) -> list[str]:
+        """All; as root `full_access` only in a sandbox. See `ProviderAdapter.runtime_modes`."""
+        return [mode for mode in RUNTIME_MODES if mode != "full_access" or may_skip_permissions(config)]
+
+    async def log_out(self) -> None:
+        """`claude auth logout` (measured with claude 2.1.197 and 2.1.329: exit code 0, also where nobody was logged
+        in)."""
+        answer = await probe.ask(self._host, [self.find(), "auth", "logout"])
+        if answer.code != 0:
+            raise ProviderError(PROVIDER, ErrorKind.UNSUPPORTED, f"`auth logout` {answer}")
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """See `ProviderAdapter.keep_warm`."""

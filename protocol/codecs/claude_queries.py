@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from protocol.errors import RemoteProtocolError
+from protocol.wire.claude import RUNTIME_MODE_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,40 @@ def _model(model: Json) -> Json:
     }
 
 
+def parse_commands(answer: Json) -> Json:
+    """`commands` of the handshake."""
+    return {
+        "commands": [
+            {
+                "name": command["name"],
+                "description": command.get("description") or None,
+                "argument_hint": command.get("argumentHint") or None,
+            }
+            for command in answer["commands"]
+        ]
+    }
+
+
+def _defaults(answer: Json) -> Json:
+    """From the settings in effect; the mode only from files that the project's author has not written."""
+    effective = answer["effective"]
+    modes = [
+        (each["settings"].get("permissions") or {}).get("defaultMode")
+        for each in answer.get("sources") or ()
+        if each["source"] not in _PROJECT_SOURCES
+    ]
+    chosen = [mode for mode in modes if mode]
+    return {
+        "model": effective.get("model"),
+        "runtime_mode": RUNTIME_MODE_OF.get(chosen[-1]) if chosen else None,
+        "effort": effective.get("effortLevel"),
+    }
+
+
+_PROJECT_SOURCES = frozenset({"projectSettings", "localSettings"})
+"""Later sources beat earlier ones (measured with claude 2.1.197 and 2.1.329)."""
+
+
 def _context(answer: Json) -> Json:
     return {
         "total_tokens": answer["totalTokens"],
@@ -83,6 +118,7 @@ def _rewound(answer: Json) -> Json:
 
 QUERIES: dict[str, Query] = {
     "get_context": Query("get_context_usage", _nothing, _context),
+    "get_defaults": Query("get_settings", _nothing, _defaults),
     "set_effort": Query("apply_flag_settings", lambda p: {"settings": {"effortLevel": p["effort"]}}, _nothing),
     "set_thinking_budget": Query(
         "set_max_thinking_tokens", lambda p: {"max_thinking_tokens": p["max_thinking_tokens"]}, _nothing
@@ -96,7 +132,7 @@ QUERIES: dict[str, Query] = {
         "rewind_files", lambda p: {"user_message_id": p["turn_id"], "dry_run": p["dry_run"]}, _rewound
     ),
 }
-"""All but `list_models`, which the handshake has answered already."""
+"""All but `list_models` and `list_commands`, which the handshake has answered already."""
 
 
 def parse(name: str, answer: Json) -> Json:

@@ -29,6 +29,10 @@ def ask_permission(request_id: str, body: dict[str, Any], own: ParentTool | None
     """
     name = body["tool_name"]
     kind = _KINDS.get(name) or tool_kind(name)
+    suggestions = list(body.get("permission_suggestions") or ())
+    if name == PLAN_TOOL and not suggestions:
+        # The CLI suggests nothing for a plan, but takes the mode that it is to be carried out in (claude 2.1.x).
+        suggestions = [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}]
     asked = PermissionAsked(
         request_id=request_id,
         tool_call_id=body.get("tool_use_id") or request_id,
@@ -36,7 +40,7 @@ def ask_permission(request_id: str, body: dict[str, Any], own: ParentTool | None
         kind="read" if own is not None and own.read_only else kind,
         input=body["input"],
         title=body.get("title") or body.get("description") or body.get("display_name"),
-        suggestions=list(body.get("permission_suggestions") or ()),
+        suggestions=suggestions,
         by_mode=body.get("decision_reason_type") == "mode",
         owned=own is not None,
     )

@@ -85,7 +85,13 @@ def test_an_answer_of_the_cli_is_kept_until_it_is_taken(body: dict[str, Any], ex
 def test_a_question_about_a_tool_has_the_tools_kind(name: str, kind: str) -> None:
     asked = ControlChannel().receive_request(question(tool_name=name, input={}, tool_use_id="t1"))
     assert isinstance(asked, PermissionAsked)
-    assert (asked.kind, asked.tool_name, asked.tool_call_id, asked.suggestions) == (kind, name, "t1", [])
+    assert (asked.kind, asked.tool_name, asked.tool_call_id) == (kind, name, "t1")
+
+
+def test_a_plan_suggests_the_mode_in_which_it_can_be_carried_out() -> None:
+    asked = ControlChannel().receive_request(question(tool_name="ExitPlanMode", input={}, tool_use_id="t1"))
+    assert isinstance(asked, PermissionAsked)
+    assert asked.suggestions == [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}]
 
 
 @pytest.mark.parametrize(

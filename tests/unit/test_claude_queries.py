@@ -39,6 +39,22 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"files": ["/a"], "insertions": 1, "deletions": 2},
     ),
     ("set_effort", {"anything": 1}, {}),
+    (
+        "get_defaults",
+        {"effective": {"model": "haiku", "effortLevel": "low"}, "sources": []},
+        {"model": "haiku", "runtime_mode": None, "effort": "low"},
+    ),
+    (
+        "get_defaults",
+        {
+            "effective": {"permissions": {"defaultMode": "bypassPermissions"}},
+            "sources": [
+                {"source": "userSettings", "settings": {"permissions": {"defaultMode": "plan"}}},
+                {"source": "projectSettings", "settings": {"permissions": {"defaultMode": "bypassPermissions"}}},
+            ],
+        },
+        {"model": None, "runtime_mode": "plan", "effort": None},
+    ),
 ]
 
 
@@ -57,6 +73,8 @@ def test_an_answer_becomes_our_result(name: str, answer: dict[str, Any], expecte
         ("list_mcp_servers", {"mcpServers": None}),
         ("rewind_files", {"canRewind": False, "error": "no checkpoint"}),
         ("rewind_files", {}),
+        ("get_defaults", {}),
+        ("get_defaults", {"effective": {}, "sources": [{"source": "userSettings"}]}),
     ],
 )
 def test_an_answer_that_says_no_or_is_not_understood_is_an_error(name: str, answer: dict[str, Any]) -> None:
@@ -64,8 +82,8 @@ def test_an_answer_that_says_no_or_is_not_understood_is_an_error(name: str, answ
         claude_queries.parse(name, answer)
 
 
-def test_each_question_but_the_models_has_its_subtype_and_takes_the_params_of_its_method() -> None:
-    assert set(claude_queries.QUERIES) == set(QUERIES) - {"list_models"} | {"rename_session"}
+def test_each_question_that_the_handshake_has_not_answered_has_its_subtype_and_takes_the_params_of_its_method() -> None:
+    assert set(claude_queries.QUERIES) == set(QUERIES) - {"list_models", "list_commands"} | {"rename_session"}
     params = {"effort": "low", "max_thinking_tokens": 1, "server": "s", "enabled": True, "task_id": "t"}
     params |= {"title": "T", "turn_id": "u", "dry_run": True}
     fields = {name: query.fields(params) for name, query in claude_queries.QUERIES.items()}
@@ -78,3 +96,12 @@ def test_the_models_of_a_handshake_are_told_in_our_words() -> None:
     models = [{"value": "opus", "displayName": "Opus", "resolvedModel": "o5", "supportedEffortLevels": ["low"]}]
     expected = {"value": "opus", "name": "Opus", "description": None, "resolved_model": "o5", "effort_levels": ["low"]}
     assert claude_queries.parse_models({"models": [*models, {"value": "x"}]})["models"][0] == expected
+
+
+def test_the_commands_of_a_handshake_are_told_in_our_words() -> None:
+    commands = [{"name": "review", "description": "Look", "argumentHint": "[pr]", "builtin": True}, {"name": "x"}]
+    told = claude_queries.parse_commands({"commands": commands})["commands"]
+    assert told == [
+        {"name": "review", "description": "Look", "argument_hint": "[pr]"},
+        {"name": "x", "description": None, "argument_hint": None},
+    ]

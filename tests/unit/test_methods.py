@@ -44,6 +44,8 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("rpc.discover", {}),
     ("shutdown", {}),
     ("list_models", {"session_id": "s"}),
+    ("list_commands", {"session_id": "s"}),
+    ("get_defaults", {"session_id": "s"}),
     ("get_context", {"session_id": "s"}),
     ("set_effort", {"session_id": "s", "effort": "low"}),
     ("set_thinking_budget", {"session_id": "s", "max_thinking_tokens": 0}),

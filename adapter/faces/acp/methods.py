@@ -1,0 +1,344 @@
+"""The methods that an editor may call, and the sessions that it has begun.
+
+Each takes the call and its params as they came; what is wrong with them raises, and the face answers with the error.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from adapter import __version__
+from adapter.faces.acp.prompts import CANCELLED, Prompt
+from adapter.faces.acp.session import AcpSession
+from adapter.providers.base import SessionConfig
+from protocol.codecs.acp import UpdateWriter
+from protocol.codecs.acp_options import EFFORT_OPTION, MODE_OPTION, MODEL_OPTION
+from protocol.codecs.acp_prompt import parse_prompt
+from protocol.errors import AdapterError, ErrorKind
+from protocol.wire import acp as wire
+from protocol.wire.acp import BadParams, Client, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from adapter.faces.base import Surroundings
+    from adapter.peer import Call, Peer
+    from adapter.session.session import Session
+    from adapter.session.sink import Sink
+    from protocol.jsonrpc import Id
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+LIST_LIMIT = 50
+"""Sessions on a page of `session/list`: what fits on a screen of an editor."""
+
+NOT_AS_COMMANDS = {
+    "/clear": "A conversation cannot be cleared here: begin a new session in the editor instead.",
+    "/login": "Log in by the editor, or run `claude` in a terminal and log in with /login there.",
+    "/logout": "Log out by the editor, or run `claude auth logout` in a terminal.",
+}
+"""Commands that would pull the ground from under the editor's session, and what to do instead."""
+
+
+class Methods:
+    """What an editor may call.
+
+    Args:
+        around: the daemon's parts.
+        sink: takes the events of the sessions.
+        peer: the link with the editor.
+    """
+
+    def __init__(self, around: Surroundings, sink: Sink, peer: Peer) -> None:
+        self._registry = around.registry
+        self._providers = around.providers
+        self._settings = around.settings
+        self._sink = sink
+        self._peer = peer
+        self._provider = around.providers.names[0]
+        self._client = Client()
+        self._by_id: dict[str, AcpSession] = {}
+        self._by_own_id: dict[str, AcpSession] = {}
+        self._running: dict[Id, tuple[AcpSession, Prompt]] = {}
+        self.requests: dict[str, Callable[[Call, Json], Awaitable[Json]]] = {
+            "initialize": self._initialize,
+            "authenticate": self._authenticate,
+            "logout": self._log_out,
+            "session/new": self._new,
+            "session/load": self._load,
+            "session/resume": self._resume,
+            "session/fork": self._fork,
+            "session/list": self._list,
+            "session/close": self._close,
+            "session/delete": self._delete,
+            "session/prompt": self._prompt,
+            "session/set_mode": self._set_mode,
+            "session/set_config_option": self._set_config_option,
+        }
+        self.notifications: dict[str, Callable[[Json], Awaitable[None]]] = {
+            "session/cancel": self._cancel,
+            "$/cancel_request": self._cancel_request,
+        }
+
+    def by_own_id(self, session_id: str) -> AcpSession | None:
+        """The session that our session of this id serves."""
+        return self._by_own_id.get(session_id)
+
+    # The connection
+
+    async def _initialize(self, call: Call, params: Json) -> Json:
+        self._client = wire.read_client(params)
+        nothing: Json = {}
+        sessions = ("list", "delete", "additionalDirectories", "resume", "close", "fork")
+        return {
+            "protocolVersion": wire.PROTOCOL_VERSION,
+            "agentInfo": {"name": "agent-adapter", "title": "Claude Code", "version": __version__},
+            "agentCapabilities": {
+                "loadSession": True,
+                "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
+                "mcpCapabilities": {"http": True, "sse": True},
+                "sessionCapabilities": dict.fromkeys(sessions, nothing),
+                "auth": {"logout": nothing},
+            },
+            "authMethods": self._auth_methods(),
+        }
+
+    def _auth_methods(self) -> list[Json]:
+        methods: list[Json] = [
+            {
+                "id": "cli-login",
+                "name": "Use the login of Claude Code",
+                "description": "Takes the login or the API key that Claude Code itself uses on this machine",
+            }
+        ]
+        if self._client.terminal_login:
+            text = "Opens Claude Code's own login in a terminal"
+            one = {"type": "terminal", "id": "terminal-login", "name": "Log in", "description": text}
+            methods.append({**one, "args": ["login"]})
+        return methods
+
+    async def _authenticate(self, call: Call, params: Json) -> Json:
+        if wire.read_text(params, "methodId") != "cli-login":
+            raise BadParams("methodId", "is not a method to authenticate by: cli-login is")
+        health = await self._providers.health_check(self._provider)
+        if not health.is_available:
+            raise AdapterError(ErrorKind.NOT_FOUND, health.error or "The CLI cannot be used.", hint=health.hint)
+        if health.authenticated is False:
+            hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."
+            raise AdapterError(ErrorKind.NOT_AUTHENTICATED, "The Claude CLI is not logged in.", hint=hint)
+        return {}
+
+    async def _log_out(self, call: Call, params: Json) -> Json:
+        await self._providers.get(self._provider).log_out()
+        return {}
+
+    # Sessions begin and end
+
+    async def _new(self, call: Call, params: Json) -> Json:
+        session = await self._begin(call, wire.read_place(params))
+        call.after_reply.append(session.tell)
+        return {"sessionId": session.id, **session.state}
+
+    async def _fork(self, call: Call, params: Json) -> Json:
+        source = self._by_id.get(wire.read_text(params, "sessionId"))
+        resume = source.own_id if source is not None else params["sessionId"]
+        session = await self._begin(call, wire.read_place(params), resume=resume, fork=True)
+        call.after_reply.append(session.tell)
+        return {"sessionId": session.id, **session.state}
+
+    async def _resume(self, call: Call, params: Json) -> Json:
+        session = await self._bring_back(call, params)
+        return session.state
+
+    async def _load(self, call: Call, params: Json) -> Json:
+        id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
+        known = self._by_id.get(id)
+        # Read before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
+        page = await self._registry.archive.history(
+            known.own_id if known is not None else id, self._provider, working_dir=place.cwd
+        )
+        session = await self._bring_back(call, params)
+        # A session that is live goes on with what it has announced; the history gets a writer of its own beside it.
+        writer = session.writer if known is None else UpdateWriter(self._client, place.cwd)
+        session.replay(page.events, writer)
+        return session.state
+
+    async def _bring_back(self, call: Call, params: Json) -> AcpSession:
+        id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
+        session = self._by_id.get(id)
+        if session is None:
+            session = await self._begin(call, place, id=id, resume=id)
+        call.after_reply.append(session.tell)
+        return session
+
+    async def _begin(
+        self, call: Call, place: Place, *, id: str | None = None, resume: str | None = None, fork: bool = False
+    ) -> AcpSession:
+        _check_folders(place)
+        config = SessionConfig(
+            working_dir=place.cwd, allowed_dirs=place.additional_directories, mcp_servers=place.mcp_servers or None
+        )
+        adapter = self._providers.get(self._provider)
+        own_id = str(uuid.uuid4())
+        session = AcpSession(
+            own_id,
+            config,
+            self._client,
+            start=self._start,
+            send=self._send,
+            modes=adapter.runtime_modes(config),
+            max_queue=self._settings.max_queue,
+        )
+        session.asking = call.message.id  # type: ignore[union-attr]
+        self._by_own_id[own_id] = session
+        try:
+            await session.begin(config.model_copy(update={"resume": resume, "fork": fork}), id)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._end(session)
+            raise
+        self._by_id[session.id] = session
+        return session
+
+    async def _start(self, session: AcpSession, config: SessionConfig) -> Session:
+        return await self._registry.start(self._provider, session.own_id, config, self._sink)
+
+    def _send(self, lane: str, bodies: list[bytes]) -> None:
+        self._peer.send_bytes(bodies, lane=lane)
+
+    async def _close(self, call: Call, params: Json) -> Json:
+        session = self._get(params)
+        session.prompts.cancel()
+        await self._end(session)
+        return {}
+
+    async def _end(self, session: AcpSession) -> None:
+        try:
+            await self._registry.stop(session.own_id)
+        except AdapterError as error:
+            log.debug("session %s: %s", session.id, error.message)
+        self._by_own_id.pop(session.own_id, None)
+        self._by_id.pop(session.id, None)
+
+    async def _delete(self, call: Call, params: Json) -> Json:
+        id = wire.read_text(params, "sessionId")
+        session = self._by_id.get(id)
+        if session is not None:
+            session.prompts.cancel()
+            await self._end(session)
+        try:
+            await self._registry.archive.delete(session.own_id if session is not None else id, self._provider)
+        except AdapterError as error:
+            if error.kind is not ErrorKind.SESSION_NOT_FOUND:
+                raise
+        return {}
+
+    async def _list(self, call: Call, params: Json) -> Json:
+        cwd, cursor = wire.optional_text(params, "cwd"), wire.optional_text(params, "cursor")
+        found, following = await self._registry.archive.conversations(
+            self._provider, working_dir=cwd, cursor=cursor, limit=LIST_LIMIT
+        )
+        holders = {session.own_id: session.id for session in self._by_id.values()}
+        sessions = []
+        for each, holder in found:
+            told: Json = {"sessionId": holders.get(holder or "", each.provider_session_id)}
+            told |= {"cwd": each.working_dir or cwd or "/", "updatedAt": _iso(each.last_used_at)}
+            title = each.title or each.first_prompt
+            sessions.append({**told, **({"title": title} if title else {})})
+        return {"sessions": sessions, **({"nextCursor": following} if following else {})}
+
+    # In a session
+
+    async def _prompt(self, call: Call, params: Json) -> Json:
+        session = self._get(params)
+        content = parse_prompt(params.get("prompt"))
+        refusal = NOT_AS_COMMANDS.get(content.strip()) if isinstance(content, str) else None
+        if refusal is not None:
+            text = {"type": "text", "text": refusal}
+            session.update([{"sessionUpdate": "agent_message_chunk", "content": text}])
+            return {"stopReason": "end_turn"}
+        prompt = Prompt()
+        id: Id = call.message.id  # type: ignore[union-attr]
+        self._running[id] = (session, prompt)
+        try:
+            return {"stopReason": await session.prompt(content, prompt)}
+        except AdapterError:
+            if prompt.cancelled:
+                return {"stopReason": CANCELLED}
+            raise
+        finally:
+            self._running.pop(id, None)
+
+    async def _cancel(self, params: Json) -> None:
+        await self._get(params).cancel()
+
+    async def _cancel_request(self, params: Json) -> None:
+        """A prompt that is taken back ends as with `session/cancel`, and so does what waits behind it: they talk about
+        the same conversation. Everything else is cut short."""
+        id = params.get("requestId")
+        if not isinstance(id, str | int):
+            return
+        session, _ = self._running.get(id, (None, None))
+        if session is not None:
+            await session.cancel()
+        else:
+            self._peer.cancel_call(id)
+
+    async def _set_mode(self, call: Call, params: Json) -> Json:
+        session, mode = self._get(params), wire.read_text(params, "modeId")
+        _check_value(session, MODE_OPTION, mode, "modeId")
+        await session.set_mode(mode)
+        return {}
+
+    async def _set_config_option(self, call: Call, params: Json) -> Json:
+        session, option = self._get(params), wire.read_text(params, "configId")
+        value = wire.read_text(params, "value")
+        setters = {
+            MODE_OPTION: session.set_mode,
+            MODEL_OPTION: session.set_model,
+            EFFORT_OPTION: session.set_effort,
+        }
+        if option not in setters:
+            raise BadParams("configId", f"there is no option {option!r}")
+        _check_value(session, option, value, "value")
+        await setters[option](value)
+        return {"configOptions": session.options.config()}
+
+    def _get(self, params: Json) -> AcpSession:
+        id = wire.read_text(params, "sessionId")
+        session = self._by_id.get(id)
+        if session is None:
+            text = f"There is no session {id!r}."
+            raise AdapterError(ErrorKind.SESSION_NOT_FOUND, text, hint="Load it first.", sessionId=id)
+        return session
+
+
+def _check_value(session: AcpSession, option: str, value: str, path: str) -> None:
+    values = session.options.values(option)
+    if value not in values:
+        raise BadParams(path, f"{value!r} is not on offer; these are: {', '.join(values)}")
+
+
+def _check_folders(place: Place) -> None:
+    for path, folder in [("cwd", place.cwd), *_numbered("additionalDirectories", place.additional_directories)]:
+        if not os.path.isdir(folder):
+            raise BadParams(path, "there is no such folder")
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise BadParams(path, "the folder may not be entered")
+
+
+def _numbered(name: str, values: list[str]) -> list[tuple[str, str]]:
+    return [(f"{name}.{at}", value) for at, value in enumerate(values)]
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
