@@ -56,7 +56,7 @@ def _end_quietly_on_signals() -> None:
 def _serve(face: str, settings: Settings) -> int:
     import gc
 
-    from adapter import stdio
+    from adapter import config, stdio
 
     claimed = stdio.claim()
 
@@ -64,7 +64,11 @@ def _serve(face: str, settings: Settings) -> int:
 
     from adapter import app
 
-    build = app.find_face(face)
+    try:
+        build = app.find_face(face, settings)
+    except config.ConfigError as error:
+        sys.stderr.write(f"agent-adapter: {error}\n")
+        return USAGE_ERROR
     # What was imported stays: the collector need not look at it again. It was off while nothing could be garbage.
     gc.freeze()
     gc.enable()

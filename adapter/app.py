@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import anyio
 
-from adapter.config import state_folder
+from adapter.config import ConfigError, state_folder
 from adapter.faces.base import Surroundings
 from adapter.guard import GuardedTasks
 from adapter.process.child import watch_without_threads
 from adapter.process.host import ProcessHost
 from adapter.process.identity import new_daemon_id
 from adapter.providers.claude import ClaudeAdapter
+from adapter.providers.claude_handshake import PROVIDER as CLAUDE
 from adapter.providers.manager import ProviderManager
 from adapter.session.ledger import Ledger
 from adapter.session.limits import RegistryLimits, SessionLimits, SilenceLimits
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from adapter.config import Settings
+    from adapter.config_http import HttpSettings
     from adapter.faces.base import Face, FaceBuilder
 
 log = logging.getLogger(__name__)
@@ -47,20 +50,34 @@ CALLS_END_S = 3.0
 its answer."""
 
 
-def find_face(name: str) -> FaceBuilder:
+def find_face(name: str, settings: Settings) -> FaceBuilder:
     """The face of this name: `native`, `acp` or `http`. Imported here, because each needs what the others do not, and
-    the time to start counts."""
+    the time to start counts.
+
+    Raises:
+        ConfigError: it cannot be served with these settings.
+    """
     if name == "acp":
         from adapter.faces.acp.face import AcpFace
 
         return AcpFace
     if name == "http":
-        from adapter.faces.http.face import HttpFace
-
-        return HttpFace
+        return _open_http(settings)
     from adapter.faces.native import NativeFace
 
     return NativeFace
+
+
+def _open_http(settings: Settings) -> FaceBuilder:
+    """The HTTP face behind its entrance, which is opened before anything else is done."""
+    try:
+        from adapter.faces.http.entrance import open_entrance
+        from adapter.faces.http.face import HttpFace
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is missing: install agent-adapter with its extra, agent-adapter[http]"
+        ) from None
+    return partial(HttpFace, open_entrance(cast("HttpSettings", settings), [CLAUDE]))
 
 
 async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -93,6 +93,10 @@ class Settings(BaseModel):
     log_file: str | None = Field(None, description="Log to this file instead of stderr.")
     log_json: bool = Field(False, description="Log JSON lines instead of text.")
 
+    def suited_to(self, environment: Mapping[str, str]) -> Self:
+        """These settings, with what this environment needs."""
+        return self
+
     @classmethod
     def read_aliases(cls, environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         """Settings that other programs' variables stand for, and the name of each one's variable."""
@@ -168,7 +172,7 @@ def load_as(
         sources |= given_sources
     try:
         model.check_sources(values, sources)
-        return model.model_validate(values)
+        return model.model_validate(values).suited_to(environment)
     except ValidationError as error:
         found = [_said(item["loc"], item["msg"], sources) for item in error.errors()]
         raise ConfigError("; ".join(found)) from None

@@ -6,7 +6,8 @@ where that face is served only, so that the others need not wait for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -87,6 +88,13 @@ class HttpSettings(Settings):
             raise ValueError("only a Unix socket may do without a token: give socket, too, or leave auth on")
         return self
 
+    def suited_to(self, environment: Mapping[str, str]) -> Self:
+        """A CLI that inherited our own address as that of its model would call us, who would start a CLI, and so on."""
+        url = urlsplit(environment.get("ANTHROPIC_BASE_URL", ""))
+        if url.hostname in (self.host, "localhost", "127.0.0.1", "::1") and self.port and url.port == self.port:
+            return self.model_copy(update={"env_deny": [*self.env_deny, *OF_A_CLIENT]})
+        return self
+
     @classmethod
     def read_aliases(cls, environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         """See `ALIASES`."""
@@ -107,6 +115,9 @@ class HttpSettings(Settings):
         if values.get("runtime_mode") == "full_access" and not source.startswith("--"):
             raise ConfigError(f"{source}: full access is taken from the command line only: --runtime-mode full_access")
 
+
+OF_A_CLIENT = ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""What a user sets to make programs our clients: with our address, the keys are ours, too."""
 
 MODES = {
     "default": "supervised",

@@ -46,6 +46,7 @@ class Entrance:
         token: what they must show; None where the socket's rights are enough.
         settings: the face's.
         notice: lines for the person who started us.
+        inode: of the Unix socket, by which we know it for ours.
     """
 
     listener: socket.socket
@@ -53,6 +54,7 @@ class Entrance:
     token: str | None
     settings: HttpSettings
     notice: list[str]
+    inode: int | None = None
 
     def guard(self, app: ASGIApp) -> ASGIApp:
         """Put an application behind the rules of this entrance."""
@@ -66,9 +68,11 @@ class Entrance:
 
     def close(self) -> None:
         """Stop listening, and take the Unix socket away where it is still ours. Idempotent."""
-        if self.settings.socket is not None and self.listener.fileno() >= 0:
+        path = self.settings.socket
+        if path is not None:
             with contextlib.suppress(OSError):
-                os.unlink(self.settings.socket)
+                if os.stat(path).st_ino == self.inode:
+                    os.unlink(path)
         self.listener.close()
 
 
@@ -86,7 +90,8 @@ def open_entrance(settings: HttpSettings, providers: Sequence[str]) -> Entrance:
     token, where = _find_token(settings, folder) if settings.auth else (None, "")
     listener = _listen_on_path(settings.socket) if settings.socket else _listen(settings.host, settings.port)
     url = f"unix:{settings.socket}" if settings.socket else _url(listener)
-    return Entrance(listener, url, token, settings, _notice(url, settings.socket, where))
+    inode = os.stat(settings.socket).st_ino if settings.socket else None
+    return Entrance(listener, url, token, settings, _notice(url, settings.socket, where), inode)
 
 
 def _check_working_dir(settings: HttpSettings) -> None:

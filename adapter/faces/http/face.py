@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import anyio
 
 from adapter.faces.http.app import build_app
+from adapter.faces.http.connections import KEEP_ALIVE_S, MAX_HEAD, ConnectionLimits, GuardedProtocol
 from adapter.faces.http.conversations import Conversations
 from adapter.faces.http.desk import Desk
-from adapter.faces.http.policy import Policy
+from adapter.faces.http.policy import AskParent, DenyAll
 from adapter.faces.http.server import HttpServer
+from adapter.faces.native import NativeFace
 from adapter.guard import GuardedTasks
 
 if TYPE_CHECKING:
@@ -21,32 +23,52 @@ if TYPE_CHECKING:
 
     from adapter.config_http import HttpSettings
     from adapter.faces.base import Surroundings
+    from adapter.faces.http.entrance import Entrance
 
 
 class HttpFace:
-    """Serves HTTP until the daemon is told to end."""
+    """Serves HTTP until the daemon is told to end.
 
-    over_stdio = False
+    Args:
+        entrance: where, and to whom.
+        around: see there.
+    """
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, entrance: Entrance, around: Surroundings) -> None:
+        self._entrance = entrance
         self._around = around
         self._settings = cast("HttpSettings", around.settings)
         self._server: HttpServer | None = None
+        self.over_stdio = self._settings.permissions == "ask"
+        self._parent = NativeFace(around) if self.over_stdio else None
 
     async def run(self, tasks: TaskGroup) -> None:
-        """Serve until cancelled; responses go on until `close`."""
-        settings = self._settings
+        """Serve until cancelled, or until the parent that answers questions goes; responses go on until `close`."""
         guarded = GuardedTasks(tasks, "the HTTP face")
-        folder = settings.working_dir or os.getcwd()
-        conversations = Conversations(self._around.registry, settings, folder, Policy(), guarded)
-        app = build_app(Desk(conversations, settings, guarded), settings)
-        listener = socket.create_server((settings.host, settings.port))
-        self._server = HttpServer(app, listener)
+        policy = AskParent(self._parent) if self._parent else DenyAll()
+        folder = self._settings.working_dir or os.getcwd()
+        conversations = Conversations(self._around.registry, self._settings, folder, policy, guarded)
+        app = build_app(Desk(conversations, self._settings, guarded), self._settings)
+        self._server = HttpServer(self._entrance.guard(app), self._entrance.listener, **_connections(self._settings))
         tasks.start_soon(self._server.run_until_closed)
-        sys.stderr.write(f"agent-adapter: listening on http://{settings.host}:{listener.getsockname()[1]}\n")
-        await anyio.sleep_forever()
+        sys.stderr.write("".join(f"agent-adapter: {line}\n" for line in self._entrance.notice))
+        await (self._parent.run(tasks) if self._parent else anyio.sleep_forever())
 
     async def close(self, grace: float) -> None:
         """The sessions have ended: let open responses be read, and end the rest."""
-        if self._server is not None:
-            await self._server.close(grace)
+        async with anyio.create_task_group() as tasks:
+            if self._parent is not None:
+                tasks.start_soon(self._parent.close, grace)
+            if self._server is not None:
+                tasks.start_soon(self._server.close, grace)
+        self._entrance.close()
+
+
+def _connections(settings: HttpSettings) -> dict[str, object]:
+    """How uvicorn is to treat connections."""
+    limits = ConnectionLimits(settings.max_connections, settings.head_timeout, settings.stall_timeout)
+    return {
+        "http": partial(GuardedProtocol, limits=limits),
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "h11_max_incomplete_event_size": MAX_HEAD,
+    }

@@ -1,0 +1,204 @@
+"""`agent-adapter http` from the outside, with the mock CLI behind: how it starts, who gets in, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.support.daemon import ROOT, run_daemon
+from tests.support.http_daemon import TOKEN, mock_http
+from tests.support.mock_daemon import MOCK, mock_environment, wait_gone
+
+if TYPE_CHECKING:
+    from tests.support.daemon import Json
+
+pytestmark = pytest.mark.anyio
+
+QUESTION = {"model": "claude-cli/x", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
+
+
+async def refused_start(*flags: str, env: dict[str, str] | None = None) -> str:
+    """Start it where it must not; what it says."""
+    command = [sys.executable, "-m", "adapter", "http", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    with anyio.fail_after(20):
+        run = await anyio.run_process(command, check=False, env=environment, stdin=subprocess.DEVNULL)
+    assert (run.returncode, run.stdout) == (2, b"")
+    return run.stderr.decode()
+
+
+async def test_a_first_start_says_what_an_agent_may_do_and_goes_no_further() -> None:
+    said = await refused_start("--port", "0")
+    assert "runs commands" in said
+    assert "--accept-risk" in said
+    assert "Traceback" not in said
+
+
+async def test_what_cannot_be_listened_on_is_an_error_of_the_command_line() -> None:
+    assert "other machines can reach" in await refused_start("--accept-risk", "--host", "0.0.0.0")
+    assert "at least 16" in await refused_start("--accept-risk", env={"AGENT_ADAPTER_HTTP_TOKEN": "short"})
+
+
+async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_tells_where(tmp_path: Path) -> None:
+    environment = mock_environment("default", "x", str(tmp_path))
+    flags = ("http", "--port", "0", "--accept-risk", "--claude-path", str(MOCK))
+    async with run_daemon(*flags, env=environment, ends=False) as daemon:
+        url = (await daemon.wait_stderr(r"listening on (\S+)\n"))[1]
+        path = Path((await daemon.wait_stderr(r"\$\(cat ([^)]+)\)"))[1])
+        token = path.read_text().strip()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert token not in daemon.stderr
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.get("/healthz")).status_code == 200
+            assert (await client.post("/v1/messages", json=QUESTION)).status_code == 401
+            answer = await client.post("/v1/messages", json=QUESTION, headers={"authorization": f"Bearer {token}"})
+            assert (answer.status_code, answer.json()["type"]) == (200, "message")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert await daemon.wait_exit() == 0
+        assert daemon.messages == []
+        assert token not in daemon.stderr
+
+
+async def test_a_server_turns_away_what_does_not_belong_and_starts_nothing_for_it() -> None:
+    async with mock_http() as server, server.client() as client:
+        bodies: list[tuple[int, dict[str, str]]] = [
+            (403, {"host": "evil.example"}),
+            (403, {"origin": "https://evil.example"}),
+            (401, {"x-api-key": "wrong"}),
+            (415, {"content-type": "text/plain"}),
+        ]
+        for status, headers in bodies:
+            answer = await client.post("/v1/messages", json=QUESTION, headers=headers)
+            assert answer.status_code == status
+            assert answer.json()["type"] == "error"
+        preflight = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+        refused = await client.options("/v1/messages", headers=preflight)
+        assert refused.status_code == 403
+        assert not [name for name in refused.headers if name.startswith("access-control")]
+        children = [child.cmdline() for child in processes_below(server.daemon.process.pid)]
+        assert not [line for line in children if "--input-format" in line]
+
+
+def processes_below(pid: int) -> list[Any]:
+    import psutil
+
+    return psutil.Process(pid).children(recursive=True)
+
+
+async def test_a_body_that_is_too_large_is_refused_while_it_is_still_being_sent() -> None:
+    async with mock_http("--max-body", "2000") as server, server.client() as client:
+
+        async def endless() -> Any:
+            for _ in range(64):
+                yield b'{"x": "' + b"x" * 65536
+
+        headers = {"content-type": "application/json"}
+        answer = await client.post("/v1/messages", content=endless(), headers=headers)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+        assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
+
+
+async def test_a_slow_sender_is_told_to_go_and_others_are_served_meanwhile() -> None:
+    async with mock_http("--body-timeout", "1") as server, server.client() as client:
+        held = anyio.Event()
+
+        async def slow() -> Any:
+            yield b"{"
+            await held.wait()
+            yield b"}"
+
+        answers: list[int] = []
+
+        async def send_slowly() -> None:
+            headers = {"content-type": "application/json"}
+            request = client.build_request("POST", "/v1/messages", content=slow(), headers=headers)
+            with anyio.move_on_after(20):
+                try:
+                    answers.append((await client.send(request)).status_code)
+                except httpx.HTTPError:
+                    answers.append(408)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send_slowly)
+            assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
+            head = b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: " + TOKEN.encode()
+            async with await anyio.connect_tcp("127.0.0.1", int(server.url.rsplit(":", 1)[1])) as raw:
+                await raw.send(head + b"\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{")
+                assert b"408" in (await raw.receive()).split(b"\r\n")[0]
+            held.set()
+        assert answers in ([408], [400])
+
+
+async def test_a_unix_socket_serves_its_user_and_is_gone_with_the_daemon(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.sock"
+    async with mock_http("--socket", str(path), "--no-auth") as server:
+        assert server.url == f"unix:{path}"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://anything") as client:
+            assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
+            assert (await client.post("/v1/messages", json=QUESTION, headers={"origin": "http://x"})).status_code == 403
+    assert not path.exists()
+
+
+async def test_fifty_clients_at_once_each_get_their_own_answer() -> None:
+    async with mock_http("--max-sessions", "60", scenario="text_turn") as server, server.client() as client:
+        answers: list[httpx.Response] = []
+
+        async def ask(number: int) -> None:
+            messages = [{"role": "user", "content": f"I am client {number}"}]
+            answers.append(await client.post("/v1/messages", json={**QUESTION, "messages": messages}))
+
+        with anyio.fail_after(50):
+            async with anyio.create_task_group() as tasks:
+                for number in range(50):
+                    tasks.start_soon(ask, number)
+        assert [answer.status_code for answer in answers] == [200] * 50
+        assert len({answer.headers["x-agent-adapter-session"] for answer in answers}) == 50
+
+
+async def test_nothing_is_left_when_the_daemon_is_killed_in_the_middle_of_a_turn() -> None:
+    async with mock_http(scenario="hang_mid_turn", ends=False) as server, server.client() as client:
+        async with client.stream("POST", "/v1/messages", json={**QUESTION, "stream": True}) as answer:
+            lines = answer.aiter_lines()
+            while "text_delta" not in await anext(lines):
+                pass
+            server.daemon.process.kill()
+        await wait_gone(server.daemon.process.pid)
+
+
+async def test_a_parent_on_stdin_is_asked_and_its_word_counts() -> None:
+    asked: list[Json] = []
+
+    async def answer(params: Json) -> Json:
+        asked.append(params)
+        return {"outcome": "allow" if len(asked) == 1 else "deny"}
+
+    async with mock_http("--permissions", "ask", scenario="tool_allowed") as server, server.client() as client:
+        server.daemon.answer = answer
+        allowed = await client.post("/v1/messages", json=QUESTION)
+        assert allowed.status_code == 200
+        assert asked[0]["session_id"] == allowed.headers["x-agent-adapter-session"]
+        sessions = (await server.daemon.request("list_sessions"))["sessions"]
+        assert [each["session_id"] for each in sessions] == [asked[0]["session_id"]]
+
+
+async def test_a_server_ends_when_the_parent_that_answers_its_questions_goes() -> None:
+    async with mock_http("--permissions", "ask", ends=False) as server:
+        await server.daemon.close_stdin()
+        assert await server.daemon.wait_exit() == 0
+
+
+async def test_without_a_parent_the_end_of_stdin_means_nothing() -> None:
+    async with mock_http() as server, server.client() as client:
+        await server.daemon.close_stdin()
+        assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
