@@ -1,4 +1,4 @@
-"""What of the fault matrix fits into the tests: all of it with the mock, a covering part with each real CLI.
+"""What of the fault matrix fits into the tests: a covering part with the mock and with each real CLI.
 
 Holds SPEC.md's promises about the end. `make faults` runs the rest. The cells of one test run side by side.
 """
@@ -58,6 +58,16 @@ RESUMED = ("eof", "sigterm")
 EACH = [column.name for column in SINGLE]
 
 
+MOCK_COLUMNS = 3
+"""Columns that each row is run with on the mock. All of them are 135 cells, over a minute of two cores."""
+
+
+def columns_for(row: str) -> list[str]:
+    """Some columns for a row, others for the next, so that all are run equally often; all for the daemon's death."""
+    first = list(ROWS).index(row) * MOCK_COLUMNS
+    return EACH if row == "sigkill" else [EACH[(first + at) % len(EACH)] for at in range(MOCK_COLUMNS)]
+
+
 async def run(cli: Cli, cells: Iterable[tuple[str, str]]) -> list[Outcome]:
     """Run cells, given by row and column, side by side. One that was too late, and nothing else, is run once more by
     itself: beside other tests the two seconds may have been the machine's."""
@@ -85,12 +95,13 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.mark.parametrize("row", ROWS)
 async def test_nothing_is_left_and_every_promise_kept_after(row: str) -> None:
-    outcomes = await run(clis.mock(), [(row, column) for column in EACH])
-    assert len(outcomes) == len(EACH)
+    columns = columns_for(row)
+    outcomes = await run(clis.mock(), [(row, column) for column in columns])
+    assert len(outcomes) == len(columns)
     assert table.failures(outcomes) == ""
 
 
-@pytest.mark.parametrize("row", ["eof", "sigkill", "sigkill-cli", "stop"])
+@pytest.mark.parametrize("row", ["eof", "sigkill"])
 async def test_nothing_of_twenty_sessions_is_left_after(row: str) -> None:
     assert table.failures(await run(clis.mock(), [(row, "twenty")])) == ""
 
@@ -107,7 +118,7 @@ async def test_nothing_of_the_real_cli_is_left_after_the_death_of_the_daemon(ser
 @pytest.mark.real_cli
 @pytest.mark.slow
 @pytest.mark.timeout(SLOW_S)
-@pytest.mark.parametrize("version", installed_versions())
+@pytest.mark.parametrize("version", list(installed_versions())[-1:])
 async def test_nothing_of_twenty_real_clis_is_left_after_the_death_of_the_daemon(
     server: ModelServer, version: str
 ) -> None:
@@ -129,3 +140,4 @@ async def test_nothing_of_the_real_cli_is_left_and_every_promise_kept_after_each
 def test_the_covering_part_has_every_row_and_every_column() -> None:
     assert set(COVERING) | {"sigkill"} == set(ROWS)
     assert set(COVERING.values()) | {"idle"} == set(EACH)
+    assert {column for row in ROWS if row != "sigkill" for column in columns_for(row)} == set(EACH)
