@@ -112,12 +112,23 @@ class ToolCallProgress(Event):
     content: Json | UnsetType = UNSET
 
 
+class FileChange(Struct, kw_only=True):
+    """A part of a file that a tool call has changed, with lines around it. `line` counts from 1 in the new file;
+    `old_text` is null where the file is new."""
+
+    path: str
+    line: int
+    old_text: str | None
+    new_text: str
+
+
 class ToolCallOutput(Event):
     """What a tool call gave: text or content blocks. Made up, with `is_error`, where the CLI gives none."""
 
     tool_call_id: str
     is_error: bool
     content: Json
+    changes: list[FileChange] | UnsetType = UNSET
 
 
 class PlanEntry(Struct, kw_only=True):

@@ -145,7 +145,10 @@ class Registry:
         """
         if session_id in self._ended and session_id not in self._live:
             return self._ended[session_id].exit
-        return await self.get(session_id).stop(reason)
+        session = self.get(session_id)
+        ended = await session.stop(reason)
+        self._forget(session)  # now, and not when its own task comes to it: the id and the conversation are free
+        return ended
 
     async def stop_all(self, reason: EndReason, *, fast: bool = False) -> None:
         """End all sessions, side by side."""

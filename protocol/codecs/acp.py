@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import UNSET
 
 from protocol.codecs import acp_tools
+from protocol.codecs.acp_size import split_text
 from protocol.events import (
     Event,
     Message,
@@ -55,6 +56,7 @@ class _Call:
     parent: str | None
     announced: bool = False
     in_terminal: bool = False
+    has_streamed: bool = False
     input: Any = None
     content: list[Json] = field(default_factory=list)
     notes: str = ""
@@ -128,24 +130,34 @@ class UpdateWriter:
         return {"sessionUpdate": kind, "content": content, "messageId": f"message-{self._message}"}
 
     def _write_text(self, event: TextDelta) -> list[Json]:
-        if event.parent_tool_call_id is not None or not event.text:
+        if event.parent_tool_call_id is not None:
             return []
-        return [self._chunk("agent_message_chunk", event.text)]
+        return [self._chunk("agent_message_chunk", part) for part in split_text(event.text)]
 
     def _write_thinking(self, event: ThinkingDelta) -> list[Json]:
-        if event.parent_tool_call_id is not None or not event.text:
+        if event.parent_tool_call_id is not None:
             return []
-        return [self._chunk("agent_thought_chunk", event.text)]
+        return [self._chunk("agent_thought_chunk", part) for part in split_text(event.text)]
 
     def _write_message(self, event: Message) -> list[Json]:
         """Its text has been told by deltas; a subagent's belongs to the call that started it."""
         if event.parent_tool_call_id is not None:
             return self._note(event) if event.role == "assistant" else []
-        updates: list[Json] = []
-        if event.role != "assistant":
-            updates = self._user_message(event) if self.replaying else []
+        updates = self._replayed(event) if self.replaying else []
         self._message += 1
         return updates
+
+    def _replayed(self, event: Message) -> list[Json]:
+        """A message of the history, which has no deltas."""
+        if event.role != "assistant":
+            return self._user_message(event)
+        kinds = {"text": "agent_message_chunk", "thinking": "agent_thought_chunk"}
+        return [
+            self._chunk(kind, part)
+            for block in event.content
+            if (kind := kinds.get(_type_of(block))) is not None and isinstance(text := block.get(block["type"]), str)
+            for part in split_text(text)
+        ]
 
     def _user_message(self, event: Message) -> list[Json]:
         id = f"message-{self._message}"
@@ -231,6 +243,7 @@ class UpdateWriter:
 
     def _live_output(self, id: str, call: _Call, text: str, status: Json) -> Json:
         if call.in_terminal:
+            call.has_streamed = True
             return _update(id, **status, _meta={"terminal_output": {"terminal_id": id, "data": text}})
         if call.kind == "execute":
             call.notes = (call.notes + text)[-NOTES_LIMIT:]
@@ -259,14 +272,18 @@ class UpdateWriter:
         if call.in_terminal:
             return [*updates, *self._terminal_end(id, call, event)]
         update = _update(id, status="failed" if event.is_error else "completed", rawOutput=event.content)
-        if call.kind != "edit" or event.is_error:
+        if event.changes is not UNSET:
+            update["content"] = acp_tools.change_content(event.changes)
+            update["locations"] = acp_tools.change_locations(event.changes)
+        elif call.kind != "edit" or event.is_error:
             content = acp_tools.output_content(call.kind, event.content, is_error=event.is_error)
             update |= {"content": content} if content else {}
         return [*updates, update]
 
     def _terminal_end(self, id: str, call: _Call, event: ToolCallOutput) -> list[Json]:
-        """What the terminal has not shown yet, then its end. The CLI tells no exit code: 1 stands for any failure."""
-        text = acp_tools.text_of(event.content)
+        """Its output, where the terminal has not shown it live, then its end. The CLI tells no exit code: 1 stands for
+        any failure."""
+        text = "" if call.has_streamed and not event.is_error else acp_tools.text_of(event.content)
         ended = {"terminal_id": id, "exit_code": 1 if event.is_error else 0, "signal": None}
         status = "failed" if event.is_error else "completed"
         updates = [_update(id, _meta={"terminal_output": {"terminal_id": id, "data": text}})] if text else []

@@ -26,6 +26,10 @@ _MODE_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "bypassPermissions": ("Full access", "Asks for nothing"),
 }
 
+DESCRIPTION_LIMIT: Final = 300
+"""Characters of a command's description. Skills describe themselves to the model at length (1,500 characters were seen
+with claude 2.1.329), and an editor has a line for it."""
+
 _EFFORT_NAMES: Final = {"xhigh": "Extra high"}
 
 NOT_HERE: Final = frozenset(
@@ -171,7 +175,7 @@ def commands_update(commands: list[Json]) -> Json:
         name = command["name"]
         if name in NOT_HERE or name.startswith("_"):
             continue
-        one: Json = {"name": name, "description": command.get("description") or ""}
+        one: Json = {"name": name, "description": (command.get("description") or "")[:DESCRIPTION_LIMIT]}
         if command.get("argument_hint"):
             one["input"] = {"hint": command["argument_hint"]}
         shown.append(one)

@@ -8,7 +8,10 @@ measured with claude 2.1.197 and 2.1.329).
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from protocol.events import FileChange
 
 Json = dict[str, Any]
 
@@ -82,7 +85,7 @@ def output_content(kind: str, output: Any, *, is_error: bool) -> list[Json]:
     return content
 
 
-def change_content(changes: list[Any]) -> list[Json]:
+def change_content(changes: list[FileChange]) -> list[Json]:
     """The differences that a call really made, hunk by hunk."""
     return [
         {"type": "diff", "path": change.path, "oldText": change.old_text, "newText": change.new_text}
@@ -90,7 +93,7 @@ def change_content(changes: list[Any]) -> list[Json]:
     ]
 
 
-def change_locations(changes: list[Any]) -> list[Json]:
+def change_locations(changes: list[FileChange]) -> list[Json]:
     """Where it made them."""
     return [{"path": change.path, "line": change.line} if change.line else {"path": change.path} for change in changes]
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, ValidationError, convert
 
 from protocol import jsontext
+from protocol.codecs.claude_changes import read_changes
 from protocol.codecs.claude_control import ControlChannel
 from protocol.codecs.claude_plan import PlanTracker
 from protocol.codecs.claude_result import ResultReader
@@ -273,7 +274,10 @@ class ClaudeCodec:
         content = block.get("content")
         out.append(
             ToolCallOutput(
-                tool_call_id=id, is_error=bool(block.get("is_error")), content="" if content is None else content
+                tool_call_id=id,
+                is_error=bool(block.get("is_error")),
+                content="" if content is None else content,
+                changes=read_changes(detail),
             )
         )
         self._plan.note_output(id, detail, out)
