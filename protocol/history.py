@@ -61,7 +61,7 @@ def extend(digest: bytes, message: Said) -> bytes:
 def tell(earlier: list[Said], last: Said) -> list[Block]:
     """What a new session is given for a conversation that began elsewhere: all of it, and the last message."""
     if not earlier:
-        return list(last.content)
+        return without_results(last.content)
     blocks: list[Block] = []
     texts = [_INTRODUCTION]
     for message in earlier:
@@ -73,6 +73,19 @@ def tell(earlier: list[Said], last: Said) -> list[Block]:
     for block in last.content:
         _tell_block(block, texts, blocks)
     _flush(texts, blocks)
+    return blocks
+
+
+def without_results(content: list[Block]) -> list[Block]:
+    """The same content, with the results of tools told in words: for a session that does not wait for them."""
+    blocks: list[Block] = []
+    for block in content:
+        if block["type"] != "tool_result":
+            blocks.append(block)
+            continue
+        texts = [f"(call {block['tool_use_id']}) "]
+        _tell_block(block, texts, blocks)
+        _flush(texts, blocks)
     return blocks
 
 

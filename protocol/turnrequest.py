@@ -7,15 +7,19 @@ Contents are blocks in the Messages API's shape. Refuses what no agent can honou
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from protocol.httperrors import Api, invalid
+from protocol.tools import MAX_TOOL_NAME
 
 Block = dict[str, Any]
 
 MODEL_PREFIX = "claude-cli/"
 """Routers name our models so; the CLI does not know the prefix."""
+
+_TOOL_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_TOOL_NAME}}}")
 
 _DEFAULT_MODELS = frozenset({"", "*", "default"})
 
@@ -101,8 +105,12 @@ def alternate(messages: list[Said]) -> list[Said]:
     return joined
 
 
-def finish(request: TurnRequest) -> TurnRequest:
+def finish(request: TurnRequest, *, may_end_anyhow: bool = False) -> TurnRequest:
     """Put the messages in order, and check what has to hold in every API.
+
+    Args:
+        request: as it was read.
+        may_end_anyhow: the last message need not be the user's.
 
     Raises:
         HttpError: the conversation does not end with the user, or a tool's result answers no call.
@@ -110,7 +118,7 @@ def finish(request: TurnRequest) -> TurnRequest:
     request.messages = alternate([message for message in request.messages if message.content])
     if not request.messages:
         raise invalid("at least one message with content is needed", "messages")
-    if request.last.role == "assistant":
+    if request.last.role == "assistant" and not may_end_anyhow:
         raise invalid(
             "the last message must be the user's: an agent cannot go on in the middle of an answer", "messages"
         )
@@ -123,8 +131,17 @@ def finish(request: TurnRequest) -> TurnRequest:
         unknown = [id for id in stray if id not in called]
         if unknown and not (at == 0 and request.previous):
             raise invalid(f"the result of {unknown[0]!r} answers no tool call of the message before it", "messages")
-    names = [tool.name for tool in request.tools]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise invalid(f"two tools have the name {min(twice)!r}", "tools")
+    _check_tools(request.tools)
     return request
+
+
+def _check_tools(tools: list[ToolOffer]) -> None:
+    names: set[str] = set()
+    for at, tool in enumerate(tools):
+        if not _TOOL_NAME.fullmatch(tool.name):
+            raise invalid(f"must be 1 to {MAX_TOOL_NAME} letters, digits, _ or -", f"tools.{at}.name")
+        if tool.name in names:
+            raise invalid(f"two tools have the name {tool.name!r}", f"tools.{at}.name")
+        names.add(tool.name)
+        if tool.input_schema.setdefault("type", "object") != "object":
+            raise invalid("must describe an object", f"tools.{at}.input_schema.type")

@@ -21,8 +21,12 @@ _BILLING_LINE = "x-anthropic-billing-header:"
 """How Claude Code as a client begins a block of its system prompt that changes with each request."""
 
 
-def read_messages_request(body: Any) -> TurnRequest:
+def read_messages_request(body: Any, *, may_end_anyhow: bool = False) -> TurnRequest:
     """Read a request.
+
+    Args:
+        body: the decoded body.
+        may_end_anyhow: the last message need not be the user's: it is only counted.
 
     Raises:
         HttpError: 400, with the path of what is wrong.
@@ -51,7 +55,8 @@ def read_messages_request(body: Any) -> TurnRequest:
             effort=effort,
             user=metadata.maybe_text("user_id") if metadata is not None else None,
             ignored=fields.unread(),
-        )
+        ),
+        may_end_anyhow=may_end_anyhow,
     )
 
 

@@ -12,12 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapter.faces.http.body import read_json
 from adapter.faces.http.exchange import Exchange
 from adapter.faces.http.refusals import TYPES, is_messages_api
 from adapter.faces.http.renderings import rendering_of
 from protocol.errors import AdapterError
-from protocol.httperrors import Failure, HttpError, failed_start, invalid
+from protocol.httperrors import Failure, HttpError, failed_start
+from protocol.wire.chat_api import read_chat_request
 from protocol.wire.messages_api import read_messages_request
+from protocol.wire.responses_api import read_responses_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,11 +30,11 @@ if TYPE_CHECKING:
 
     from adapter.config_http import HttpSettings
     from adapter.faces.http.desk import Desk
+    from adapter.faces.http.endpoints import Endpoints
     from protocol.turnrequest import TurnRequest
 
 log = logging.getLogger(__name__)
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -64,22 +67,18 @@ class TurnEndpoint:
         )
 
 
-def read_json(body: bytes) -> Any:
-    """A request's body.
-
-    Raises:
-        HttpError: it is not JSON.
-    """
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"The body is not JSON: {error}") from None
-
-
-def build_app(desk: Desk, settings: HttpSettings) -> ASGIApp:
+def build_app(desk: Desk, endpoints: Endpoints, settings: HttpSettings) -> ASGIApp:
     """The application with all its endpoints."""
     routes = [
         _route("/v1/messages", "POST", TurnEndpoint(read_messages_request, desk, settings)),
+        _route("/v1/messages/count_tokens", "POST", endpoints.count_tokens),
+        _route("/v1/chat/completions", "POST", TurnEndpoint(read_chat_request, desk, settings)),
+        _route("/v1/responses", "POST", TurnEndpoint(read_responses_request, desk, settings)),
+        _route("/v1/models", "GET", endpoints.list_models),
+        _route("/v1/models/{id:path}", "GET", endpoints.show_model),
+        _route("/v1/sessions", "GET", endpoints.list_sessions),
+        _route("/v1/sessions/{id}", "GET", endpoints.show_session),
+        _route("/v1/sessions/{id}", "DELETE", endpoints.end_session),
         Route("/healthz", _say_ok, methods=["GET"]),
         Route("/", _say_ok, methods=["GET"]),
         Route("/api/hello", _say_ok, methods=["GET"]),

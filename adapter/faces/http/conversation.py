@@ -16,7 +16,7 @@ import anyio
 from adapter.faces.http.setup import Setup, build_config
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import SessionEnded, SessionStarted, SessionUpdated
-from protocol.history import ROOT, tell
+from protocol.history import ROOT, tell, without_results
 from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from adapter.config_http import HttpSettings
     from adapter.faces.http.job import Job
+    from adapter.session.record import SessionRecord
     from adapter.session.registry import Registry
     from adapter.session.session import Session
     from adapter.session.sink import Sink
@@ -73,6 +74,8 @@ class Plan:
     content: list[Block]
     more: dict[str, Any] = field(default_factory=dict)
     starts_anew: bool = False
+    can_tell: bool = True
+    """Whether the request holds its past, so that it can be told to another session."""
 
 
 class Conversation:
@@ -86,7 +89,7 @@ class Conversation:
         settings: the daemon's.
         working_dir: where the agent works.
         sink: takes the sessions' events.
-        completed: told of the conversation's digest and of the turn that led to it.
+        completed: told of the conversation's digest, the turn that led to it, and the answer's id.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class Conversation:
         settings: HttpSettings,
         working_dir: str,
         sink: Sink,
-        completed: Callable[[Conversation, bytes, str], None],
+        completed: Callable[[Conversation, bytes, str, str], None],
     ) -> None:
         self.id = id
         self.user = user
@@ -107,8 +110,12 @@ class Conversation:
         self.place = Place()
         self.session: Session | None = None
         self.job: Job | None = None
+        self.last_record: SessionRecord | None = None
+        """What was written down of its session, while it has none."""
         self.model: str | None = None
         """As the CLI names it."""
+        self.last_answer: str | None = None
+        """The id of the answer that it ends with."""
         self.users = 0
         """Requests that wait for it or are being answered."""
         self._origin = origin
@@ -121,6 +128,7 @@ class Conversation:
         self._has_past = False
         """Whether its session's transcript holds a turn, so that it can be resumed."""
         self._budget: int | None = None
+        self._effort: str | None = None
 
     # What is asked of it
 
@@ -169,7 +177,7 @@ class Conversation:
             if isinstance(params.event, SessionStarted | SessionUpdated):
                 self.model = params.event.model or self.model
             elif isinstance(params.event, SessionEnded):
-                self.session = None
+                self._forget_session()
             elif self.job is not None and params.turn_id is not None and params.turn_id == self.job.turn_id:
                 self.job.receive(params)
 
@@ -195,7 +203,8 @@ class Conversation:
         self._has_past = True
         if job.reply.failure is None:
             self.place = Place(job.digest)
-            self._completed(self, job.digest, job.turn_id or "")
+            self.last_answer = job.reply.id
+            self._completed(self, job.digest, job.turn_id or "", job.reply.id)
         else:
             self.place = Place(job.question_digest, is_loose=True)
 
@@ -236,11 +245,11 @@ class Conversation:
     def _plan(self, request: TurnRequest, digests: list[bytes], append: bool) -> Plan:
         last, earlier = request.last, request.messages[:-1]
         if self._has_past and (append or self.place.fits(digests)):
-            return Plan("continued", last.content)
+            return Plan("continued", without_results(last.content), can_tell=not append)
         origin, self._origin = self._origin, None
         if origin is not None:
             more = {"resume": origin.session_id, "resume_at": origin.turn_id, "fork": True}
-            return Plan("forked", last.content, more)
+            return Plan("forked", without_results(last.content), more, can_tell=not append)
         history = "replayed" if earlier else "new"
         return Plan(history, tell(earlier, last), starts_anew=self._has_past)
 
@@ -250,16 +259,14 @@ class Conversation:
         if self.session is not None and not plan.starts_anew and self.setup is not None and self.setup.serves(setup):
             await self._adjust(self.session, request)
             return self.session, plan
-        if self.session is not None:
-            await self.session.stop("stopped")
-            self.session = None
+        await self.end()
         more = plan.more or ({"resume": self.id} if self._has_past and not plan.starts_anew else {})
         self._has_past = False
         try:
             session = await self._start(request, more)
             self._has_past = bool(more)
         except AdapterError as error:
-            if not more or error.kind not in (ErrorKind.SPAWN_FAILED, ErrorKind.INVALID_PARAMS):
+            if not more or not plan.can_tell or error.kind not in (ErrorKind.SPAWN_FAILED, ErrorKind.INVALID_PARAMS):
                 raise
             log.info("session %s: cannot be taken up again (%s); its past is told", self.id, error.message)
             plan = Plan("replayed", tell(request.messages[:-1], request.last))
@@ -271,24 +278,29 @@ class Conversation:
 
     async def _start(self, request: TurnRequest, more: dict[str, Any]) -> Session:
         config = build_config(request, self._settings, self._working_dir, **more)
-        self._budget = None
+        self._budget, self._effort = None, request.effort
         return await self._registry.start("claude", self.id, config, self._sink)
 
     async def _adjust(self, session: Session, request: TurnRequest) -> None:
         """Change in place what can be changed."""
         if request.model is not None and request.model != session.config.model:
             await session.set_model(request.model)
-        if request.effort is not None and request.effort != session.config.effort:
+        if request.effort is not None and request.effort != self._effort:
             await session.query("set_effort", {"effort": request.effort})
+            self._effort = request.effort
         if request.thinking_budget is not None and request.thinking_budget != self._budget:
             await session.query("set_thinking_budget", {"max_thinking_tokens": request.thinking_budget})
             self._budget = request.thinking_budget
 
     async def end(self) -> None:
         """End its session, for good."""
-        session, self.session = self.session, None
-        if session is not None:
-            await session.stop("stopped")
+        if self.session is not None:
+            await self.session.stop("stopped")
+            self._forget_session()
+
+    def _forget_session(self) -> None:
+        if self.session is not None:
+            self.last_record, self.session = self.session.record(), None
 
 
 async def _first(*events: anyio.Event) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapter.faces.http.conversation import Conversation, Origin
 from adapter.faces.http.setup import Setup
 from adapter.session.sink import QuestionFailed
+from protocol.httperrors import not_found
 
 if TYPE_CHECKING:
     from adapter.config_http import HttpSettings
@@ -32,6 +34,15 @@ PLACES_PER_CONVERSATION = 64
 
 OWNERS = 4
 """Conversations that are remembered for one beginning; from two on it is nobody's in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Where an answer was given."""
+
+    conversation_id: str
+    turn_id: str
+    user: str | None
 
 
 class Conversations:
@@ -54,10 +65,26 @@ class Conversations:
         self._policy = policy
         self._tasks = tasks
         self._all: OrderedDict[str, Conversation] = OrderedDict()
+        self._answers: OrderedDict[str, _Answered] = OrderedDict()
         self._places: OrderedDict[bytes, dict[str, str]] = OrderedDict()
-        """For each beginning the conversations that came by it, and the turns that led them there."""
+        """For each beginning, the conversations that came by it, and the turns that led them there."""
 
     # Which one
+
+    def after(self, answer_id: str, user: str | None) -> Conversation:
+        """The conversation that goes on from an answer; one that branches off where others have gone on from it.
+
+        Raises:
+            HttpError: 404 where no answer has this id, or it is too long ago.
+        """
+        known = self._answers.get(answer_id)
+        if known is None or known.user != user:
+            raise not_found(f"There is no response {answer_id!r}, or it is too long ago.")
+        conversation = self._all.get(known.conversation_id)
+        if conversation is not None and not conversation.users and conversation.last_answer == answer_id:
+            self._all.move_to_end(conversation.id)
+            return conversation
+        return self._make(str(uuid.uuid4()), user, Origin(known.conversation_id, known.turn_id))
 
     def choose(self, request: TurnRequest, digests: list[bytes], named: str | None) -> Conversation:
         """The conversation that a request belongs to; a new one where there is none."""
@@ -142,7 +169,10 @@ class Conversations:
             self._tasks.start_soon(each.end)
         return conversation
 
-    def _note(self, conversation: Conversation, digest: bytes, turn_id: str) -> None:
+    def _note(self, conversation: Conversation, digest: bytes, turn_id: str, answer_id: str) -> None:
+        self._answers[answer_id] = _Answered(conversation.id, turn_id, conversation.user)
+        while len(self._answers) > self._settings.max_conversations * PLACES_PER_CONVERSATION:
+            self._answers.popitem(last=False)
         owners = self._places.setdefault(digest, {})
         self._places.move_to_end(digest)
         if len(owners) < OWNERS:

@@ -77,8 +77,10 @@ class Desk:
 
     def _begin(self, request: TurnRequest, digests: list[bytes], headers: Mapping[str, str]) -> Reply:
         append = headers.get(HISTORY_HEADER) == "append" or request.previous is not None
-        named = request.previous or _named(headers)
-        conversation = self._conversations.choose(request, digests, named)
+        if request.previous is not None:
+            conversation = self._conversations.after(request.previous, request.user)
+        else:
+            conversation = self._conversations.choose(request, digests, _named(headers))
         conversation.enter()
         reply = _reply(request, conversation)
         visibility = _choice(headers, VISIBILITY_HEADER, ("hidden", "text", "blocks"), self._settings.visibility)

@@ -13,6 +13,8 @@ from adapter.faces.http.app import build_app
 from adapter.faces.http.connections import KEEP_ALIVE_S, MAX_HEAD, ConnectionLimits, GuardedProtocol
 from adapter.faces.http.conversations import Conversations
 from adapter.faces.http.desk import Desk
+from adapter.faces.http.endpoints import Endpoints
+from adapter.faces.http.models import Models
 from adapter.faces.http.policy import AskParent, DenyAll
 from adapter.faces.http.server import HttpServer
 from adapter.faces.native import NativeFace
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from adapter.config_http import HttpSettings
     from adapter.faces.base import Surroundings
     from adapter.faces.http.entrance import Entrance
+
+
+PROVIDER = "claude"
+"""Whose sessions answer."""
 
 
 class HttpFace:
@@ -48,7 +54,8 @@ class HttpFace:
         policy = AskParent(self._parent) if self._parent else DenyAll()
         folder = self._settings.working_dir or os.getcwd()
         conversations = Conversations(self._around.registry, self._settings, folder, policy, guarded)
-        app = build_app(Desk(conversations, self._settings, guarded), self._settings)
+        endpoints = Endpoints(conversations, Models(conversations, self._around.registry, folder, PROVIDER))
+        app = build_app(Desk(conversations, self._settings, guarded), endpoints, self._settings)
         self._server = HttpServer(self._entrance.guard(app), self._entrance.listener, **_connections(self._settings))
         tasks.start_soon(self._server.run_until_closed)
         sys.stderr.write("".join(f"agent-adapter: {line}\n" for line in self._entrance.notice))
