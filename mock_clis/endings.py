@@ -21,11 +21,13 @@ class Stopped(Exception):
 
 
 class TurnAborted(Exception):
-    """The running turn is over: interrupted by the host, or by SIGINT, which ends the process as well."""
+    """The running turn is over: interrupted by the host, by SIGINT, which ends the process as well, or by a prompt that
+    cannot wait."""
 
-    def __init__(self, ends_process: bool = False) -> None:
-        super().__init__(ends_process)
+    def __init__(self, ends_process: bool = False, steered: bool = False) -> None:
+        super().__init__(ends_process, steered)
         self.ends_process = ends_process
+        self.steered = steered
 
 
 class ApiFailed(Exception):

@@ -215,6 +215,10 @@ class Player:
                 return
             self._seen.add(uuid)
             self.lifecycle(uuid, "queued")
+        if self.turn is not None and line.get("priority") == "now":
+            self.pending.appendleft(line)
+            self.withdraw_questions()
+            raise TurnAborted(steered=True)
         self.pending.append(line)
 
     def _take_answer(self, line: Json) -> None:

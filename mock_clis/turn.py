@@ -62,7 +62,7 @@ class Turn:
             self.run(self.options["turn"], f"{self.where}.turn")
             self.close_message("end_turn")
         except TurnAborted as aborted:
-            self._abort()
+            self._abort(steered=aborted.steered)
             if aborted.ends_process:
                 raise Stopped(0) from aborted
         except ApiFailed as failed:
@@ -206,7 +206,7 @@ class Turn:
             fields["api_error_type"] = error.get("type", "api_error")
         self._finish(fields)
 
-    def _abort(self) -> None:
+    def _abort(self, *, steered: bool) -> None:
         emit, session, calls = self.player.emit, self.session, self.unfinished
         if calls:
             for call in calls:
@@ -219,14 +219,26 @@ class Turn:
             block = {"type": kind, kind: "".join(pieces)}
             if pieces and kind == "text":
                 emit({**session.assistant(self._message_id, block, self._start_usage()), "aborted": True})
+        stop_reason, reason = ("tool_use", "aborted_tools") if calls else (None, "aborted_streaming")
+        if steered:
+            # The real CLI lets a running tool finish first; a call of the mock's has no work of its own to finish.
+            self._end_stream_at_once()
+            self._finish(
+                {
+                    "result": self.final_text,
+                    "stop_reason": stop_reason,
+                    "terminal_reason": reason,
+                    "num_turns": self.rounds,
+                }
+            )
+            return
         tail = " for tool use" if calls else ""
         emit(session.user([{"type": "text", "text": f"[Request interrupted by user{tail}]"}]))
         self._end_stream_at_once()
-        stop_reason = "tool_use" if calls else None
         note = f"[ede_diagnostic] result_type=user last_content_type=n/a stop_reason={stop_reason or 'null'}"
         self._finish({
             "subtype": "error_during_execution", "is_error": True, "errors": [note], "stop_reason": stop_reason,
-            "terminal_reason": "aborted_tools" if calls else "aborted_streaming", "num_turns": self.rounds + 1,
+            "terminal_reason": reason, "num_turns": self.rounds + 1,
         })  # fmt: skip
 
     def _end_stream_at_once(self) -> None:

@@ -19,6 +19,8 @@ StopReason = Literal["end_turn", "max_tokens", "max_turns", "max_budget", "refus
 EndReason = Literal["stopped", "idle_timeout", "evicted", "crashed", "shutdown"]
 NoticeLevel = Literal["debug", "info", "warning", "error"]
 PermissionOutcome = Literal["allow", "deny", "cancelled"]
+TaskStatus = Literal["running", "completed", "failed", "stopped"]
+CompactionStatus = Literal["started", "completed", "failed"]
 ResolvedBy = Literal["parent", "timeout", "interrupt", "mode"]
 
 
@@ -105,11 +107,13 @@ class ToolCallInput(Event):
 
 
 class ToolCallProgress(Event):
-    """A sign of life of a running tool call, or its live output. `elapsed_ms` counts from the call's start."""
+    """A sign of life of a running tool call, or more of its live output. `elapsed_ms` counts from the call's start.
+    With `is_error` it is the whole output of a call that has been completed without it."""
 
     tool_call_id: str
     elapsed_ms: int | UnsetType = UNSET
     content: Json | UnsetType = UNSET
+    is_error: bool | UnsetType = UNSET
 
 
 class FileChange(Struct, kw_only=True):
@@ -171,11 +175,50 @@ class Usage(Event):
     context_window: int | UnsetType = UNSET
 
 
+class Compaction(Struct, kw_only=True):
+    """How far a compaction of the context has come. `trigger` in the CLI's words (`manual`, `auto`)."""
+
+    status: CompactionStatus
+    trigger: str | None = None
+    pre_tokens: int | None = None
+    post_tokens: int | None = None
+
+
+class Retry(Struct, kw_only=True):
+    """A call of the model's API that is tried again. `status` is that of HTTP, null where there was no answer."""
+
+    attempt: int
+    max_attempts: int
+    delay_ms: int
+    status: int | None = None
+
+
 class Notice(Event):
-    """Something worth showing that is no part of the answer: retries, compaction, a restart of the CLI."""
+    """Something worth showing that is no part of the answer: retries, compaction, a restart of the CLI. What a program
+    may want to know of it stands beside the text."""
 
     level: NoticeLevel
     message: str
+    compaction: Compaction | UnsetType = UNSET
+    retry: Retry | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+
+
+class Task(Struct, kw_only=True):
+    """Something that runs beside the conversation, or has ended just now. `background`: it outlives its turn."""
+
+    task_id: str
+    kind: str
+    status: TaskStatus
+    description: str = ""
+    tool_call_id: str | None = None
+    background: bool = False
+
+
+class Tasks(Event):
+    """The commands and agents that run, whole, each time that changes; one that has ended is in it once more."""
+
+    tasks: list[Task]
 
 
 class Raw(Event):
@@ -212,10 +255,11 @@ class TurnError(Struct, kw_only=True):
 
 class TurnCompleted(Event):
     """The last event of a turn. `is_error` is true exactly where `error` is set. `duration_ms` is the CLI's, else
-    ours."""
+    ours; `context_window` in tokens, once the CLI has told it."""
 
     stop_reason: StopReason
     is_error: bool = False
+    context_window: int | UnsetType = UNSET
     result: str | None = None
     structured_output: Json | UnsetType = UNSET
     error: TurnError | None = None
@@ -250,6 +294,7 @@ AnyEvent = (
     | RateLimit
     | Usage
     | Notice
+    | Tasks
     | Raw
     | TurnCompleted
     | SessionEnded

@@ -120,6 +120,9 @@ class SendMessageParams(Params):
 
     session_id: SessionId
     message: MessageContent
+    when: Literal["queue", "now"] = Field(
+        "queue", description="`now`: the turn that runs is cut for it, as soon as the CLI can."
+    )
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="The same key with the same message is the same turn, however often it is sent."
     )
@@ -141,6 +144,23 @@ class InterruptResult(Result):
     """Whether a turn was running."""
 
     interrupted: bool
+
+
+class TaskEntry(Result):
+    """A command or an agent that runs beside the conversation. `background`: it outlives its turn."""
+
+    task_id: str
+    kind: str
+    status: str
+    description: str
+    tool_call_id: str | None
+    background: bool
+
+
+class TasksResult(Result):
+    """What runs now."""
+
+    tasks: list[TaskEntry]
 
 
 class StopSessionResult(Result):
@@ -234,8 +254,8 @@ METHODS: dict[str, Method] = (
         "send_message": Method(
             SendMessageParams,
             SendMessageResult,
-            "Queue a message as the session's next turn.",
-            (*_SESSION_ERRORS, ErrorKind.BUSY),
+            "Queue a message as a turn of the session.",
+            (*_SESSION_ERRORS, ErrorKind.BUSY, ErrorKind.UNSUPPORTED),
         ),
         "interrupt": Method(
             SessionParams, InterruptResult, "Stop the running turn; keep the session.", _SESSION_ERRORS
@@ -243,6 +263,7 @@ METHODS: dict[str, Method] = (
         "stop_session": Method(
             SessionParams, StopSessionResult, "End the process and everything it started.", _SESSION_ERRORS
         ),
+        "list_tasks": Method(SessionParams, TasksResult, "List what runs beside the conversation.", _SESSION_ERRORS),
         "list_sessions": Method(ListSessionsParams, ListSessionsResult, "List the registry."),
         "set_model": Method(SetModelParams, Empty, "Change the model.", (*_SESSION_ERRORS, *_CLI_ERRORS)),
         "set_runtime_mode": Method(

@@ -37,6 +37,7 @@ class TurnEnded(Struct, kw_only=True):
     cost_usd: float | None = None
     duration_ms: int | None = None
     num_turns: int | None = None
+    context_window: int | None = None
 
 
 class PermissionAsked(Struct, kw_only=True):

@@ -97,7 +97,7 @@ class ToolAfterlife:
         """The event to send in the place of a late output; every other event as it is."""
         if isinstance(event, ToolCallOutput) and event.tool_call_id in self._closed:
             self._closed.discard(event.tool_call_id)
-            return ToolCallProgress(tool_call_id=event.tool_call_id, content=event.content)
+            return ToolCallProgress(tool_call_id=event.tool_call_id, content=event.content, is_error=event.is_error)
         if isinstance(event, ToolCallStarted):
             self._closed.discard(event.tool_call_id)  # an id used again means a new call
         return event

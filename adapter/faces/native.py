@@ -66,6 +66,7 @@ class NativeFace:
             "send_message": self._send_message,
             "interrupt": self._interrupt,
             "stop_session": self._stop_session,
+            "list_tasks": self._list_tasks,
             "list_sessions": self._list_sessions,
             "set_model": self._set_model,
             "set_runtime_mode": self._set_runtime_mode,
@@ -186,7 +187,9 @@ class NativeFace:
     async def _send_message(self, call: Call, params: methods.SendMessageParams) -> methods.SendMessageResult:
         message = params.message
         content = message if isinstance(message, str) else [block.model_dump() for block in message]
-        accepted = await self._registry.get(params.session_id).submit(content, params.idempotency_key)
+        accepted = await self._registry.get(params.session_id).submit(
+            content, params.idempotency_key, urgent=params.when == "now"
+        )
         call.after_reply.append(accepted.release)
         return methods.SendMessageResult(
             turn_id=accepted.turn_id, queued=accepted.ahead, repeated=accepted.repeated, outcome=accepted.outcome
@@ -198,6 +201,10 @@ class NativeFace:
     async def _stop_session(self, call: Call, params: methods.SessionParams) -> methods.StopSessionResult:
         ended = await self._registry.stop(params.session_id)
         return methods.StopSessionResult(exit_code=ended.code, signal=ended.signal)
+
+    async def _list_tasks(self, call: Call, params: methods.SessionParams) -> methods.TasksResult:
+        tasks = self._registry.get(params.session_id).running_tasks
+        return methods.TasksResult(tasks=[methods.TaskEntry(**msgspec.to_builtins(task)) for task in tasks])
 
     async def _list_sessions(self, call: Call, params: methods.ListSessionsParams) -> methods.ListSessionsResult:
         records = await self._registry.list(include_ended=params.include_ended)

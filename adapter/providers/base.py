@@ -104,6 +104,15 @@ class ProviderAdapter(ABC):
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
         """Give the CLI a message (text or content blocks). Only when no turn of the session runs."""
 
+    def steering_refusal(self, session_id: str) -> str | None:
+        """Why a running turn of this session cannot be given another message; None where it can. By default none
+        can."""
+        return f"{self.provider} takes no message while a turn runs."
+
+    async def steer(self, session_id: str, message_id: str, content: Any) -> None:
+        """Give the CLI a message while a turn runs: it ends that turn as soon as it can and begins the message's."""
+        raise ProviderError(self.provider, ErrorKind.UNSUPPORTED, self.steering_refusal(session_id) or "")
+
     @abstractmethod
     async def interrupt(self, session_id: str) -> None:
         """Ask the CLI to stop its turn; the stream tells when it has."""

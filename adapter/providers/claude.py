@@ -30,7 +30,7 @@ from adapter.providers.claude_handshake import PROVIDER
 from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
-from protocol.codecs import claude_queries
+from protocol.codecs import claude_queries, claude_steering
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
 from protocol.wire.claude import RUNTIME_MODES
 
@@ -195,6 +195,15 @@ class ClaudeAdapter(ProviderAdapter):
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
         """Write the message. See `ProviderAdapter.send_message`."""
         await self._get(session_id).prompt(message_id, content)
+
+    def steering_refusal(self, session_id: str) -> str | None:
+        """By the CLI's version, once it has told it. See `ProviderAdapter.steering_refusal`."""
+        process = self._processes.get(session_id)
+        return None if process is None else claude_steering.refusal(process.cli_version)
+
+    async def steer(self, session_id: str, message_id: str, content: Any) -> None:
+        """Write the message as one that cannot wait. See `ProviderAdapter.steer`."""
+        await self._get(session_id).prompt(message_id, content, now=True)
 
     async def interrupt(self, session_id: str) -> None:
         """The CLI's own control request."""

@@ -105,7 +105,12 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
         "agents": config.agents,
         "sdkMcpServers": [SERVER] if config.tools else None,
     }
-    return {"hooks": hook_fields(config.hooks), **{name: value for name, value in fields.items() if value is not None}}
+    # Without `forwardSubagentText` subagents are known by their tool calls only.
+    return {
+        "hooks": hook_fields(config.hooks),
+        "forwardSubagentText": True,
+        **{name: value for name, value in fields.items() if value is not None},
+    }
 
 
 def build_environment(config: SessionConfig) -> dict[str, str]:

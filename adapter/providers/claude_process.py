@@ -168,10 +168,16 @@ class ClaudeProcess:
 
     # Towards the CLI
 
-    async def prompt(self, message_id: str, content: Any) -> None:
-        """Write a message; a turn follows."""
+    @property
+    def cli_version(self) -> str | None:
+        """The CLI's version, once it has told it: some tell it with the first turn only."""
+        version = self._codec.system.known.get("cli_version")
+        return version if isinstance(version, str) else None
+
+    async def prompt(self, message_id: str, content: Any, *, now: bool = False) -> None:
+        """Write a message; a turn follows. With `now` the turn that runs is cut for it."""
         self._turn_over = anyio.Event()
-        await self._child.send(self._codec.prompt(message_id, content))
+        await self._child.send(self._codec.prompt(message_id, content, now=now))
 
     async def answer(self, request_id: str, answer: Answer) -> None:
         """Answer a question of the CLI; nothing where it is no longer open."""

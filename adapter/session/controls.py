@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from protocol.errors import AdapterError, ErrorKind
+
 if TYPE_CHECKING:
     from adapter.providers.base import ProviderAdapter, SessionConfig
     from adapter.session.link import ProcessLink
@@ -48,6 +50,17 @@ class Controls:
             await self._adapter.set_runtime_mode(self._session_id, runtime_mode)
         self.config = self.config.model_copy(update={"runtime_mode": runtime_mode})
         self._timeline.tell_news(runtime_mode=runtime_mode)
+
+    def require_steering(self) -> None:
+        """See to it that the provider can take a message in a running turn.
+
+        Raises:
+            AdapterError: `unsupported`, and why.
+        """
+        refusal = self._adapter.steering_refusal(self._session_id)
+        if refusal is not None:
+            hint = "Send it with when: queue, or interrupt the turn first."
+            raise AdapterError(ErrorKind.UNSUPPORTED, refusal, hint=hint, session_id=self._session_id)
 
     async def query(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Ask the CLI one of the questions of `protocol.queries`.

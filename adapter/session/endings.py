@@ -31,6 +31,7 @@ def completed_event(turn: Turn, ended: TurnEnded, now: float) -> TurnCompleted:
         cost_usd=ended.cost_usd,
         duration_ms=ended.duration_ms if ended.duration_ms is not None else round((now - turn.accepted_at) * 1000),
         num_turns=ended.num_turns,
+        context_window=UNSET if ended.context_window is None else ended.context_window,
     )
 
 

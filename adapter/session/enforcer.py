@@ -55,6 +55,7 @@ class Enforcer:
 
     async def watch(self, turn: Turn) -> None:
         """Wait for the end of a turn; end it where its CLI has been silent for too long."""
+        self._watchdog.touch()  # what was quiet before the turn does not count
         while not turn.done.is_set():
             remaining = self._watchdog.remaining()
             with anyio.move_on_after(None if remaining == math.inf else remaining):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adapter.session.idempotency import IdempotencyKeys, digest
@@ -52,20 +53,21 @@ class Intake:
         for turn in await self._ledger.keyed_turns(self._session_id):
             self._keys.remember(turn.key, turn.digest, turn)
 
-    def accept(self, content: Any, key: str | None) -> Accepted:
+    def accept(self, content: Any, key: str | None, *, urgent: bool = False) -> Accepted:
         """Accept a message: text or content blocks. See `Session.submit` for what it raises."""
         content_digest = None if key is None else digest(content)
         if key is not None and content_digest is not None:
             known = self._keys.find(key, content_digest)
             if known is not None:
                 return Accepted(known.id, 0, repeated=True, outcome=known.outcome, release=lambda: None)
-        ahead = self._turns.ahead
-        if ahead > self._max_queue:
+        ahead = self._turns.ahead_of_urgent() if urgent else self._turns.ahead
+        if self._turns.ahead > self._max_queue:
             hint = "Wait for a turn_completed, or raise max_queue."
             text = f"{self._turns.waiting} messages wait already."
             raise AdapterError(ErrorKind.BUSY, text, hint=hint, session_id=self._session_id)
-        turn = self._turns.add(content)
+        turn = self._turns.add(content, urgent=urgent)
         if key is not None and content_digest is not None:
             self._keys.remember(key, content_digest, turn)
         self._ledger.note_turn(TurnEntry(turn.id, self._session_id, "accepted", key, content_digest))
-        return Accepted(turn.id, ahead, repeated=False, outcome="accepted", release=turn.released.set)
+        release = partial(self._turns.release, turn)
+        return Accepted(turn.id, ahead, repeated=False, outcome="accepted", release=release)

@@ -22,12 +22,13 @@ from adapter.session.intake import Intake
 from adapter.session.link import ProcessLink
 from adapter.session.reception import Reception
 from adapter.session.record import SessionRecord
+from adapter.session.tasks import TaskBoard
 from adapter.session.timeline import Timeline
 from adapter.session.turns import Turns
 from adapter.session.watchdog import Activity, Watchdog
 from protocol import signals
 from protocol.errors import AdapterError, ErrorKind
-from protocol.events import Notice, SessionUpdated
+from protocol.events import Notice, SessionUpdated, Tasks
 from protocol.lifecycle import SessionState, SessionTrigger, session_machine
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from adapter.session.ledger import Ledger
     from adapter.session.limits import SessionLimits
     from adapter.session.sink import Sink
-    from protocol.events import EndReason
+    from protocol.events import EndReason, Task
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,9 @@ class Session:
             saved=lambda: ledger.note_session(self.record()),
         )
         self.ended = self._ending.ended
+        self._board = TaskBoard(self._timeline, self._turns.rest)
         self._reception.handlers |= {
+            Tasks: self._board.on_tasks,
             signals.TurnBegan: self._turns.on_began,
             signals.TurnEnded: self._turns.on_ended,
             signals.MessageBegan: lambda signal: self._timeline.cut_off_message(signal.parent_tool_call_id),
@@ -168,8 +171,14 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is running, waiting or asked."""
-        return self.state is SessionState.IDLE and not self._turns.waiting and not self._asks.is_waiting
+        """Whether nothing is running, waiting or asked, in the background neither."""
+        waiting = self._turns.waiting or self._asks.is_waiting or self._board.in_background
+        return self.state is SessionState.IDLE and not waiting
+
+    @property
+    def running_tasks(self) -> list[Task]:
+        """The commands and agents that run beside the conversation."""
+        return self._board.running
 
     def record(self) -> SessionRecord:
         """What is written down of it now."""
@@ -221,20 +230,24 @@ class Session:
             self._link.pump()
             self._tasks.start_soon(self._turns.run)
 
-    async def submit(self, content: Any, key: str | None = None) -> Accepted:
+    async def submit(self, content: Any, key: str | None = None, *, urgent: bool = False) -> Accepted:
         """Accept a message. Its turn begins when the parent knows of it (`Accepted.release`).
 
         Args:
             content: text or content blocks.
             key: the parent's idempotency key: a message that was accepted under it is not accepted again.
+            urgent: whether it is to reach the turn that runs, instead of waiting for its end.
 
         Raises:
             AdapterError: `busy` where too many wait, `session_not_found` where the session is ending,
-                `invalid_params` where the key was used for another message.
+                `invalid_params` where the key was used for another message, `unsupported` where the CLI cannot be
+                reached in a turn.
         """
         await self._require_live()
+        if urgent:
+            self._controls.require_steering()
         self.last_used_at = time.time()
-        return self._intake.accept(content, key)
+        return self._intake.accept(content, key, urgent=urgent)
 
     async def interrupt(self) -> bool:
         """End the running turn and keep the session; False where none runs. Returns when the turn has ended.
@@ -290,6 +303,7 @@ class Session:
         """The process has gone: its turns end with it; the session does not."""
         self._reception.is_compacting = False
         self._asks.withdraw_all()
+        self._board.on_exited()
         if not self._turns.on_exited(exited) and not self._ending.is_under_way:
             how = exited.signal or f"exit code {exited.exit_code}"
             self._warn(f"The CLI has exited ({how}); the next message starts it again.")
@@ -302,7 +316,8 @@ class Session:
 
     def _activity(self) -> Activity:
         waiting = self._asks.is_waiting or self._reception.is_held_back
-        return Activity(waiting, self._reception.is_compacting, self._timeline.running_tools)
+        working = self._timeline.running_tools or self._board.in_background
+        return Activity(waiting, self._reception.is_compacting, working)
 
     def _save(self) -> None:
         self.last_used_at = time.time()

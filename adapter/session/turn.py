@@ -22,12 +22,14 @@ class Turn:
         origin: who began it.
         content: the message: text or content blocks; None for a turn of the agent's own.
         now: the loop's time, in seconds.
+        urgent: whether it is to reach the turn that runs instead of waiting for its end.
     """
 
-    def __init__(self, origin: TurnOrigin, content: Any, now: float) -> None:
+    def __init__(self, origin: TurnOrigin, content: Any, now: float, *, urgent: bool = False) -> None:
         self.id = str(uuid.uuid4())
         self.origin: TurnOrigin = origin
         self.content = content
+        self.urgent = urgent
         self.accepted_at = now
         self.machine = turn_machine()
         self.record = TurnRecord()

@@ -1,4 +1,5 @@
-"""The turns of a session that wait: first in, first out, each released when the parent knows of it."""
+"""The turns of a session that wait: first in, first out, urgent ones before all others; each released when the parent
+knows of it."""
 
 from __future__ import annotations
 
@@ -27,10 +28,25 @@ class TurnQueue:
         """The turn that is taken next."""
         return self._turns[0] if self._turns else None
 
+    @property
+    def urgent(self) -> int:
+        """How many of them are urgent; these come first."""
+        return sum(turn.urgent for turn in self._turns)
+
     def add(self, turn: Turn) -> None:
         """Let a turn wait."""
-        self._turns.append(turn)
+        self._turns.insert(self.urgent if turn.urgent else len(self._turns), turn)
         self._wake.set()
+
+    def pop(self) -> Turn:
+        """Take the first turn out, whoever waits for it."""
+        return self._turns.popleft()
+
+    def put_back(self, turn: Turn) -> None:
+        """Let a turn that was taken out wait again, as the first; nothing where the queue is closed."""
+        if not self._closed:
+            self._turns.appendleft(turn)
+            self._wake.set()
 
     async def take(self) -> Turn | None:
         """The next turn, once there is one and it is released; None when the queue is closed."""
@@ -40,6 +56,7 @@ class TurnQueue:
                 await self._wake.wait()
             elif not self._turns[0].released.is_set():
                 await self._turns[0].released.wait()
+                # Meanwhile an urgent one may have come before it: look again.
             else:
                 return self._turns.popleft()
         return None

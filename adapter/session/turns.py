@@ -13,6 +13,7 @@ import anyio
 
 from adapter.session.endings import completed_event, crashed_turn, failed_turn
 from adapter.session.record import TurnEntry, TurnOutcome
+from adapter.session.steering import Steering
 from adapter.session.turn import Turn
 from adapter.session.turnqueue import TurnQueue
 from protocol import signals
@@ -81,6 +82,16 @@ class Turns:
         self._completed = completed
         self._tasks = tasks
         self._queue = TurnQueue()
+        self._steering = Steering(
+            session_id,
+            adapter,
+            link,
+            self._queue,
+            tasks,
+            running=lambda: self.current if self.open is self.current else None,
+            record=self._record_delivery,
+            complete=self.complete,
+        )
         self.preparation = anyio.Lock()
         """Held while a process may be starting, so that the session's end waits for what has been begun."""
         self.current: Turn | None = None
@@ -94,7 +105,7 @@ class Turns:
     @property
     def waiting(self) -> int:
         """How many messages wait for their turn."""
-        return len(self._queue)
+        return len(self._queue) + (self._steering.turn is not None)
 
     @property
     def ahead(self) -> int:
@@ -106,22 +117,41 @@ class Turns:
         """The turn that an interrupt means."""
         return self.open or self.current or self._queue.first
 
-    def add(self, content: Any) -> Turn:
-        """Let a message wait for its turn."""
-        turn = Turn("message", content, anyio.current_time())
+    def add(self, content: Any, *, urgent: bool = False) -> Turn:
+        """Let a message wait for its turn; an urgent one reaches the turn that runs, once it is released (see
+        `release`)."""
+        turn = Turn("message", content, anyio.current_time(), urgent=urgent)
         self._queue.add(turn)
         return turn
 
+    def release(self, turn: Turn) -> None:
+        """The parent knows of a turn: it may begin."""
+        turn.released.set()
+        self._steering.poke()
+
+    def ahead_of_urgent(self) -> int:
+        """How many turns an urgent message would have to wait for."""
+        return self.ahead - self.waiting + self._queue.urgent + (self._steering.turn is not None)
+
     async def run(self) -> None:
         """Take one message after the other, until `close`."""
-        while (turn := await self._queue.take()) is not None:
+        while True:
+            await self._steering.settle()
+            turn = self.current or await self._queue.take()
+            if turn is None:
+                return
             self.current = turn
             self._machine.fire(SessionTrigger.TURN)
             await self._run_turn(turn)
 
+    def rest(self) -> None:
+        """Nothing goes on in the background any more: idle counts from now."""
+        self.idle_since = anyio.current_time()
+
     def close(self) -> list[Turn]:
         """Take no more; the turns that have not ended, all of them cut."""
-        turns = [turn for turn in (self.open, self.current, *self._queue.close()) if turn is not None]
+        known = (self.open, self.current, self._steering.turn, *self._queue.close())
+        turns = [turn for turn in known if turn is not None]
         for turn in turns:
             turn.cut = True
             turn.preparing.cancel()
@@ -140,7 +170,11 @@ class Turns:
         self.cost_usd += ended.cost_usd or 0.0
         self._link.precious = self._link.precious or event.stop_reason not in ("error", "interrupted")
         self.open = None if self.open is turn else self.open
-        self.current = None if self.current is turn else self.current
+        if self._steering.turn is turn:
+            self._steering.turn = None
+        if self.current is turn:
+            # What the turn was steered to is the next that the CLI begins.
+            self.current = self._steering.take()
         if self.open is None and self.current is None:
             self.idle_since = anyio.current_time()
             self._machine.fire(SessionTrigger.REST)
@@ -160,6 +194,7 @@ class Turns:
             self._machine.fire(SessionTrigger.TURN)
             self._tasks.start_soon(self._enforcer.watch, self.open)
         self._begin(self.open)
+        self._steering.poke()
 
     def on_ended(self, signal: signals.TurnEnded) -> None:
         """The CLI's own end of the turn that it is in."""
@@ -169,17 +204,20 @@ class Turns:
 
     def on_exited(self, exited: signals.ProcessExited) -> bool:
         """The process has gone, and the turns that it had with it; whether there were any."""
-        turns = [turn for turn in (self.open, self.current) if turn is not None and turn.is_delivered]
+        known = (self.open, self.current, self._steering.turn)
+        turns = [turn for turn in known if turn is not None and turn.is_delivered]
         for turn in dict.fromkeys(turns):
             self.complete(turn, INTERRUPTED if turn.cut else crashed_turn(exited))
         return bool(turns)
 
     async def _run_turn(self, turn: Turn) -> None:
+        if turn.is_delivered:  # it was steered to
+            await self._enforcer.watch(turn)
+            return
         try:
             with turn.preparing:
                 await self._prepare()
-                self._note(turn, "delivered")
-                await self._ledger.flush()
+                await self._record_delivery(turn)
                 # A cancellation that comes as the last wait ends has not been seen here.
                 if not turn.cut:
                     turn.fire(TurnTrigger.DELIVER)
@@ -214,6 +252,10 @@ class Turns:
         turn.fire(TurnTrigger.BEGIN)
         self._timeline.enter(turn)
         self._timeline.add_own(TurnStarted(origin=turn.origin))
+
+    async def _record_delivery(self, turn: Turn) -> None:
+        self._note(turn, "delivered")
+        await self._ledger.flush()
 
     def _note(self, turn: Turn, outcome: TurnOutcome) -> None:
         turn.outcome = outcome

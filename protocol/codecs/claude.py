@@ -6,7 +6,7 @@ here knows, answers that need nobody) pile up in `control.take_replies`. One cod
 
     stream_event            here: deltas (the hot path), tool starts, usage
     assistant, user         here: whole blocks, tool inputs and outputs
-    system/…                claude_system.py
+    system/…                claude_system.py; what is about tasks, claude_tasks.py
     result                  claude_result.py
     control_…               claude_control.py
 """
@@ -24,6 +24,7 @@ from protocol.codecs.claude_control import ControlChannel
 from protocol.codecs.claude_plan import PlanTracker
 from protocol.codecs.claude_result import ResultReader
 from protocol.codecs.claude_system import SystemReader
+from protocol.codecs.claude_tasks import TaskTable
 from protocol.events import (
     Message,
     Notice,
@@ -37,7 +38,7 @@ from protocol.events import (
     ToolCallStarted,
     Usage,
 )
-from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan
+from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan, TurnEnded
 from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
 
 if TYPE_CHECKING:
@@ -61,13 +62,19 @@ class ClaudeCodec:
         self.system = SystemReader()
         self.control = ControlChannel(tools, hooks)
         self.results = ResultReader()
+        self.tasks = TaskTable()
         self.turn_open = False
         """Whether the CLI is in a turn (between its first line and its `result`)."""
         self._awaited: str | None = None
         self._lifecycle: str | None = None
         self._guessed = False
+        self._news = False
+        """Whether the CLI, between turns, has told of work that ended in the background: a turn of its own follows."""
+        self._by_news = False
+        """Whether only that told whose turn the open one is."""
         self._plan = PlanTracker()
-        self._started_tools: dict[str, str] = {}
+        self._started_tools: dict[str, str | None] = {}
+        """The tool calls whose start has been told, each with the agent's that made it."""
         self._call_usage: dict[str, int] = {}
         self._readers: dict[str, Callable[[dict[str, Any], Out], None]] = {
             "stream_event": self._read_stream_event,
@@ -86,11 +93,11 @@ class ClaudeCodec:
 
     # Towards the CLI
 
-    def prompt(self, message_id: str, content: Any) -> bytes:
+    def prompt(self, message_id: str, content: Any, *, now: bool = False) -> bytes:
         """The line that gives the CLI a message: text or content blocks. The turn that follows is that message's.
 
-        `priority: later` keeps the CLI from folding the message into a turn that it has just begun by itself (measured
-        with claude 2.1.197 and 2.1.329).
+        `priority: later` keeps the CLI from folding the message into a turn that it has just begun by itself, `now`
+        has it end that turn at once (measured with claude 2.1.197 and 2.1.329).
         """
         self._awaited, self._lifecycle = message_id, None
         line = {
@@ -99,7 +106,7 @@ class ClaudeCodec:
             "parent_tool_use_id": None,
             "session_id": "",
             "uuid": message_id,
-            "priority": "later",
+            "priority": "now" if now else "later",
         }
         return jsontext.dumps(line) + b"\n"
 
@@ -194,9 +201,18 @@ class ClaudeCodec:
             out.append(Message(role="user", content=others, parent_tool_call_id=line.get("parent_tool_use_id")))
 
     def _read_system(self, line: dict[str, Any], out: Out) -> None:
-        if line.get("subtype") == "init":
+        subtype = line.get("subtype")
+        if subtype == "init":
             self._begin_turn(out)
-        self.system.read(line, out)
+        elif subtype == "task_started":
+            self.system.note_agent(line)
+        elif subtype == "task_notification" and not self.turn_open:
+            # The CLI begins a turn with the news that have a file to read (claude 2.1.197 tells them just before).
+            self._news = bool(line.get("output_file"))
+        if self.tasks.reads(subtype):
+            self.tasks.read(line, out)
+        else:
+            self.system.read(line, out)
 
     def _read_result(self, line: dict[str, Any], out: Out) -> None:
         if not self.turn_open:
@@ -210,9 +226,14 @@ class ClaudeCodec:
             self.results.begin()
             out.append(Notice(level="info", message="The agent finished background work before taking the message."))
             return
+        if self._awaited is not None and self._by_news and not background:
+            # What looked like a turn of the CLI's own was the message's.
+            out += [TurnEnded(stop_reason="end_turn"), TurnBegan(origin="message")]
+            self._awaited = None
         ended = self.results.read(line, out)
-        self.turn_open, self._guessed = False, False
-        self._started_tools.clear()
+        self.turn_open = self._guessed = self._by_news = False
+        # The calls of agents in the background go on.
+        self._started_tools = {id: parent for id, parent in self._started_tools.items() if parent is not None}
         out.append(ended)
 
     def _read_control_request(self, line: dict[str, Any], out: Out) -> None:
@@ -257,7 +278,8 @@ class ClaudeCodec:
         if self.turn_open:
             return
         self.turn_open = True
-        ours = self._awaited is not None and self._lifecycle in (None, "started", "completed")
+        self._by_news, self._news = self._news and self._lifecycle is None, False
+        ours = self._awaited is not None and self._lifecycle in (None, "started", "completed") and not self._by_news
         if ours:
             self._awaited, self._guessed = None, self._lifecycle is None
         out.append(TurnBegan(origin="message" if ours else "background"))
@@ -265,7 +287,7 @@ class ClaudeCodec:
     def _start_tool(self, id: str, name: str, parent: str | None, out: Out) -> None:
         if id in self._started_tools:
             return
-        self._started_tools[id] = name
+        self._started_tools[id] = parent
         self.control.tools.note_started(id, name)
         out.append(ToolCallStarted(tool_call_id=id, name=name, kind=tool_kind(name), parent_tool_call_id=parent))  # type: ignore[arg-type]
 
@@ -280,6 +302,9 @@ class ClaudeCodec:
                 changes=read_changes(detail),
             )
         )
+        if self._started_tools.get(id) is not None:
+            del self._started_tools[id]
+        self.tasks.note_output(id, detail, is_error=bool(block.get("is_error")), out=out)
         self._plan.note_output(id, detail, out)
 
 

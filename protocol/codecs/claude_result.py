@@ -64,6 +64,7 @@ class ResultReader:
             cost_usd=self._cost_of_turn(line.get("total_cost_usd")),
             duration_ms=_whole(line.get("duration_ms")),
             num_turns=_whole(line.get("num_turns")),
+            context_window=self._context_window,
         )
         self.usage_sent, self._failure = False, None
         return ended

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
 
-from protocol.events import Notice, NoticeLevel, PermissionResolved, SessionUpdated, ToolCallProgress
+from protocol.events import Compaction, Notice, NoticeLevel, PermissionResolved, Retry, SessionUpdated
 from protocol.signals import Compacting, ProviderEvent
 from protocol.wire.claude import RUNTIME_MODE_OF, SILENT_SUBTYPES
 
@@ -34,17 +34,13 @@ class SystemReader:
             "compact_boundary": _read_compact_boundary,
             "model_fallback": self._read_model_fallback,
             "permission_denied": _read_permission_denied,
-            "task_started": self._read_task_started,
-            "task_progress": _read_task_progress,
-            "task_notification": _read_task_notification,
-            "background_tasks_changed": _read_background_tasks,
             "hook_response": _read_hook_response,
             "hook_progress": _read_hook_response,
             "notification": _notice("info", "text"),
             "informational": _notice("info", "content"),
             "model_refusal_no_fallback": _notice("warning", "content", "The model refused to answer."),
             "model_refusal_fallback": _notice("warning", "content", "The model refused; another one takes over."),
-            "session_title_changed": _notice("info", "title"),
+            "session_title_changed": _read_title,
             "control_request_progress": _notice("debug", "status", "The CLI works on a control request."),
             "commands_changed": self._read_commands_changed,
             "local_command_output": _notice("info", "content"),
@@ -59,6 +55,12 @@ class SystemReader:
         subtype = line["subtype"]
         if subtype not in SILENT_SUBTYPES:
             self._readers[subtype](line, out)
+
+    def note_agent(self, line: dict[str, Any]) -> None:
+        """A `task_started`: whose tool call an agent is."""
+        task, call = line.get("task_id"), line.get("tool_use_id")
+        if isinstance(task, str) and isinstance(call, str):
+            self._agents[task] = call
 
     def agent_call(self, agent_id: Any) -> str | None:
         """The tool call that started an agent, where the CLI has told: an agent's id is its task's (claude 2.1.x)."""
@@ -93,21 +95,20 @@ class SystemReader:
         self.learn(_runtime_mode(line.get("permissionMode")), out)
         status = line.get("status")
         if status == "compacting":
-            out += [Compacting(active=True), Notice(level="info", message="The context is being compacted.")]
+            told = Notice(
+                level="info", message="The context is being compacted.", compaction=Compaction(status="started")
+            )
+            out += [Compacting(active=True), told]
         elif status != "requesting":
             out.append(Compacting(active=False))
             if line.get("compact_result") == "failed":
                 out.append(
                     Notice(
-                        level="warning", message=f"Compaction failed: {line.get('compact_error') or 'no reason given'}"
+                        level="warning",
+                        message=f"Compaction failed: {line.get('compact_error') or 'no reason given'}",
+                        compaction=Compaction(status="failed"),
                     )
                 )
-
-    def _read_task_started(self, line: dict[str, Any], out: Out) -> None:
-        task, call = line.get("task_id"), line.get("tool_use_id")
-        if isinstance(task, str) and isinstance(call, str):
-            self._agents[task] = call
-        _read_task_progress(line, out)
 
     def _read_model_fallback(self, line: dict[str, Any], out: Out) -> None:
         out.append(Notice(level="warning", message=line["content"]))
@@ -140,17 +141,33 @@ def _read_api_retry(line: dict[str, Any], out: Out) -> None:
     what = f"error {status}" if status else "no connection"
     seconds = float(line["retry_delay_ms"]) / 1000
     when = f"retry {line['attempt']} of {line['max_retries']} in {seconds:.1f} s"
-    out.append(Notice(level="warning", message=f"The model API answered with {what} ({line['error']}); {when}."))
+    text = f"The model API answered with {what} ({line['error']}); {when}."
+    retry = Retry(
+        attempt=line["attempt"],
+        max_attempts=line["max_retries"],
+        delay_ms=round(line["retry_delay_ms"]),
+        status=status if type(status) is int else None,
+    )
+    out.append(Notice(level="warning", message=text, retry=retry))
+
+
+def _read_title(line: dict[str, Any], out: Out) -> None:
+    out.append(Notice(level="info", message=line["title"], title=line["title"]))
 
 
 def _read_compact_boundary(line: dict[str, Any], out: Out) -> None:
     about = line.get("compact_metadata") or {}
     before, after = about.get("pre_tokens"), about.get("post_tokens")
     sizes = f" from {before} to {after} tokens" if before and after else ""
-    out += [
-        Compacting(active=False),
-        Notice(level="info", message=f"The context was compacted{sizes} ({about.get('trigger', 'auto')})."),
-    ]
+    done = Compaction(
+        status="completed", trigger=about.get("trigger"), pre_tokens=_tokens(before), post_tokens=_tokens(after)
+    )
+    text = f"The context was compacted{sizes} ({about.get('trigger', 'auto')})."
+    out += [Compacting(active=False), Notice(level="info", message=text, compaction=done)]
+
+
+def _tokens(told: Any) -> int | None:
+    return told if type(told) is int else None
 
 
 def _read_permission_denied(line: dict[str, Any], out: Out) -> None:
@@ -161,24 +178,6 @@ def _read_permission_denied(line: dict[str, Any], out: Out) -> None:
             message=f"{line['tool_name']} was denied: {line.get('message') or 'by the permission mode'}",
         )
     )
-
-
-def _read_task_progress(line: dict[str, Any], out: Out) -> None:
-    call = line.get("tool_use_id")
-    if call:
-        out.append(ToolCallProgress(tool_call_id=call, content=line.get("description") or ""))
-
-
-def _read_task_notification(line: dict[str, Any], out: Out) -> None:
-    out.append(
-        Notice(level="info", message=f"Background task {line['status']}: {line.get('summary') or line['task_id']}")
-    )
-
-
-def _read_background_tasks(line: dict[str, Any], out: Out) -> None:
-    tasks = line["tasks"]
-    names = ", ".join(str(task.get("description") or task["task_id"]) for task in tasks)
-    out.append(Notice(level="debug", message=f"Background tasks: {names or 'none'}"))
 
 
 def _read_hook_response(line: dict[str, Any], out: Out) -> None:

@@ -108,9 +108,7 @@ STREAM_EVENTS: Final = frozenset(
 """The Messages API's stream events that are known; most of them hold no news that the whole blocks do not repeat."""
 
 SILENT_TYPES: Final = frozenset({"keep_alive", "command_lifecycle", "ui_invalidate", "worker_shutting_down"})
-SILENT_SUBTYPES: Final = frozenset(
-    {"thinking_tokens", "session_state_changed", "ui_invalidate", "task_updated", "hook_started"}
-)
+SILENT_SUBTYPES: Final = frozenset({"thinking_tokens", "session_state_changed", "ui_invalidate", "hook_started"})
 """Lines that are understood and hold no news for a parent: signs of life and the CLI's own book-keeping."""
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from protocol.codecs.claude import ClaudeCodec
-from protocol.events import Notice, PermissionResolved, Raw, SessionUpdated, ToolCallProgress
+from protocol.events import (
+    Compaction,
+    Notice,
+    PermissionResolved,
+    Raw,
+    Retry,
+    SessionUpdated,
+    ToolCallProgress,
+)
 from protocol.signals import Compacting, TurnBegan
 
 
@@ -17,12 +25,12 @@ def hear(codec: ClaudeCodec, subtype: str, **members: Any) -> list[Any]:
     return [item for item in items if not isinstance(item, TurnBegan)]
 
 
-def info(message: str) -> Notice:
-    return Notice(level="info", message=message)
+def info(message: str, **more: Any) -> Notice:
+    return Notice(level="info", message=message, **more)
 
 
-def warning(message: str) -> Notice:
-    return Notice(level="warning", message=message)
+def warning(message: str, **more: Any) -> Notice:
+    return Notice(level="warning", message=message, **more)
 
 
 def debug(message: str) -> Notice:
@@ -90,16 +98,25 @@ def test_a_permission_mode_is_told_in_our_words_where_we_have_one(theirs: str, o
     ("members", "items"),
     [
         ({"status": "requesting"}, []),
-        ({"status": "compacting"}, [Compacting(active=True), info("The context is being compacted.")]),
+        (
+            {"status": "compacting"},
+            [Compacting(active=True), info("The context is being compacted.", compaction=Compaction(status="started"))],
+        ),
         ({"status": None}, [Compacting(active=False)]),
         ({"status": None, "compact_result": "success"}, [Compacting(active=False)]),
         (
             {"status": None, "compact_result": "failed", "compact_error": "too short"},
-            [Compacting(active=False), warning("Compaction failed: too short")],
+            [
+                Compacting(active=False),
+                warning("Compaction failed: too short", compaction=Compaction(status="failed")),
+            ],
         ),
         (
             {"status": None, "compact_result": "failed"},
-            [Compacting(active=False), warning("Compaction failed: no reason given")],
+            [
+                Compacting(active=False),
+                warning("Compaction failed: no reason given", compaction=Compaction(status="failed")),
+            ],
         ),
     ],
 )
@@ -110,18 +127,45 @@ def test_a_status_tells_of_compaction(members: dict[str, Any], items: list[Any])
 RETRY = {"attempt": 1, "max_retries": 10, "retry_delay_ms": 595.44, "error_status": 500, "error": "server_error"}
 TASK = {"task_id": "b1", "tool_use_id": "t1", "status": "completed"}
 LINES: list[tuple[str, dict[str, Any], list[Any]]] = [
-    ("api_retry", RETRY, [warning("The model API answered with error 500 (server_error); retry 1 of 10 in 0.6 s.")]),
+    (
+        "api_retry",
+        RETRY,
+        [
+            warning(
+                "The model API answered with error 500 (server_error); retry 1 of 10 in 0.6 s.",
+                retry=Retry(attempt=1, max_attempts=10, delay_ms=595, status=500),
+            )
+        ],
+    ),
     (
         "api_retry",
         {**RETRY, "error_status": None, "error": "unknown"},
-        [warning("The model API answered with no connection (unknown); retry 1 of 10 in 0.6 s.")],
+        [
+            warning(
+                "The model API answered with no connection (unknown); retry 1 of 10 in 0.6 s.",
+                retry=Retry(attempt=1, max_attempts=10, delay_ms=595),
+            )
+        ],
     ),
     (
         "compact_boundary",
         {"compact_metadata": {"trigger": "manual", "pre_tokens": 19, "post_tokens": 5}},
-        [Compacting(active=False), info("The context was compacted from 19 to 5 tokens (manual).")],
+        [
+            Compacting(active=False),
+            info(
+                "The context was compacted from 19 to 5 tokens (manual).",
+                compaction=Compaction(status="completed", trigger="manual", pre_tokens=19, post_tokens=5),
+            ),
+        ],
     ),
-    ("compact_boundary", {}, [Compacting(active=False), info("The context was compacted (auto).")]),
+    (
+        "compact_boundary",
+        {},
+        [
+            Compacting(active=False),
+            info("The context was compacted (auto).", compaction=Compaction(status="completed")),
+        ],
+    ),
     (
         "model_fallback",
         {"content": "Switched.", "fallback_model": "haiku"},
@@ -144,15 +188,8 @@ LINES: list[tuple[str, dict[str, Any], list[Any]]] = [
             warning("Bash was denied: by the permission mode"),
         ],
     ),
-    ("task_started", {**TASK, "description": "work"}, [ToolCallProgress(tool_call_id="t1", content="work")]),
-    ("task_started", {"task_id": "b1"}, []),
     ("task_progress", TASK, [ToolCallProgress(tool_call_id="t1", content="")]),
-    ("background_tasks_changed", {"tasks": []}, [debug("Background tasks: none")]),
-    (
-        "background_tasks_changed",
-        {"tasks": [{"task_id": "b1", "description": "work"}, {"task_id": "b2"}]},
-        [debug("Background tasks: work, b2")],
-    ),
+    ("background_tasks_changed", {"tasks": [{"task_id": "b1", "description": "work"}]}, []),
     (
         "hook_response",
         {"hook_name": "Stop", "exit_code": 0, "outcome": "success"},
@@ -167,7 +204,7 @@ LINES: list[tuple[str, dict[str, Any], list[Any]]] = [
     ("notification", {"text": "hello"}, [info("hello")]),
     ("informational", {"content": "hello"}, [info("hello")]),
     ("local_command_output", {"content": "hello"}, [info("hello")]),
-    ("session_title_changed", {"title": "A talk"}, [info("A talk")]),
+    ("session_title_changed", {"title": "A talk"}, [info("A talk", title="A talk")]),
     ("model_refusal_no_fallback", {}, [warning("The model refused to answer.")]),
     ("model_refusal_fallback", {"content": ""}, [warning("The model refused; another one takes over.")]),
     ("control_request_progress", {"status": 5}, [debug("The CLI works on a control request.")]),

@@ -43,8 +43,8 @@ def test_a_question_comes_after_the_start_of_its_call_even_where_the_cli_tells_i
 
 def test_a_question_of_a_subagent_starts_its_call_under_that_agent() -> None:
     task = {"type": "system", "subtype": "task_started", "task_id": "a1", "tool_use_id": "t0", "description": "work"}
-    progress, started, _ = hear(ClaudeCodec(), task, asks(agent_id="a1"))
-    assert progress == ToolCallProgress(tool_call_id="t0", content="work")
+    _, progress, started, _ = hear(ClaudeCodec(), task, asks(agent_id="a1"))
+    assert progress == ToolCallProgress(tool_call_id="t0")
     assert started.parent_tool_call_id == "t0"
     for unknown in ("a2", 5, ["a1"]):
         assert hear(ClaudeCodec(), asks(agent_id=unknown))[0].parent_tool_call_id is None

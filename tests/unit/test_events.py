@@ -29,7 +29,7 @@ from protocol.events import (
 
 CONTRACT = """
     session_started session_updated turn_started text_delta thinking_delta message tool_call_started tool_call_input
-    tool_call_progress tool_call_output plan permission_resolved rate_limit usage notice raw turn_completed
+    tool_call_progress tool_call_output plan permission_resolved rate_limit usage notice tasks raw turn_completed
     session_ended
 """.split()
 

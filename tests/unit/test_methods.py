@@ -37,6 +37,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("send_message", {"session_id": "s", "message": [{"type": "document", "source": {"type": "url", "url": "u"}}]}),
     ("interrupt", {"session_id": "s"}),
     ("stop_session", {"session_id": "s"}),
+    ("list_tasks", {"session_id": "s"}),
     ("list_sessions", {}),
     ("list_sessions", {"include_ended": True}),
     ("set_model", {"session_id": "s", "model": "opus"}),

@@ -80,7 +80,7 @@ def test_what_the_daemon_sends_by_itself_is_described_too(described: dict[str, A
         for reference in references(next(p for p in server["event"]["params"] if p["name"] == "event")["schema"])
     }
     assert {"text_delta", "turn_completed", "session_ended"} <= tags
-    assert len(tags) == 18
+    assert len(tags) == 19
     assert {param["name"] for param in server["request_permission"]["params"] if param["required"]} >= {
         "session_id",
         "tool_call_id",

@@ -143,7 +143,9 @@ def test_an_output_that_nobody_waits_for_goes_by() -> None:
 def test_a_late_output_is_progress_once_and_only_for_a_call_that_was_closed() -> None:
     afterlife = ToolAfterlife()
     afterlife.close(["1", "2"])
-    assert afterlife.translate(output("1", "late")) == ToolCallProgress(tool_call_id="1", content="late")
+    assert afterlife.translate(output("1", "late")) == ToolCallProgress(
+        tool_call_id="1", content="late", is_error=False
+    )
     assert afterlife.translate(output("1", "again")) == output("1", "again")
     assert afterlife.translate(output("3")) == output("3")
     assert afterlife.translate(text("2")) == text("2")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import Mock
 
+import anyio
 import pytest
 
+from adapter.session.enforcer import Enforcer
 from adapter.session.limits import SilenceLimits
+from adapter.session.turn import Turn
 from adapter.session.watchdog import Activity, Watchdog
 
 LIMITS = SilenceLimits(model=120, tool=1800, compaction=600)
@@ -103,3 +107,18 @@ def test_looking_again_after_what_remained_never_comes_too_late() -> None:
         bench.activity = activity
         assert bench.watchdog.remaining() <= max(LIMITS.model, LIMITS.tool, LIMITS.compaction)
         assert bench.watchdog.shortest == 120
+
+
+@pytest.mark.anyio
+async def test_what_was_quiet_before_a_turn_does_not_count_against_it() -> None:
+    bench = Bench()
+    bench.now += 100_000
+    assert bench.watchdog.fired() is not None
+    turn = Turn("message", "hello", bench.now)
+    enforcer = Enforcer("s", Mock(), Mock(), bench.watchdog, grace=1, warn=Mock())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(enforcer.watch, turn)
+        await anyio.wait_all_tasks_blocked()
+        assert bench.watchdog.fired() is None
+        assert not turn.cut
+        turn.done.set()
