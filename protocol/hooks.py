@@ -20,14 +20,19 @@ HookEvent = Literal[
     "PreToolUse",
     "PostToolUse",
     "PostToolUseFailure",
+    "PostToolBatch",
     "PermissionRequest",
     "UserPromptSubmit",
     "Stop",
+    "StopFailure",
     "SubagentStart",
     "SubagentStop",
     "PreCompact",
-    "Notification",
+    "PostCompact",
 ]
+"""The events that reach a callback. Measured with claude 2.1.197 and 2.1.329: `SessionStart`, `SessionEnd` and
+`Notification` do not, or not when a session starts and ends."""
+
 HookDecision = Literal["allow", "deny", "ask", "block"]
 
 HOOK_TIMEOUT_S = 60.0
@@ -44,11 +49,18 @@ DECISIONS: Mapping[str, frozenset[str]] = {
     "PreToolUse": frozenset({"allow", "deny", "ask"}),
     "PermissionRequest": frozenset({"allow", "deny"}),
     "PostToolUse": frozenset({"block"}),
+    "PostToolBatch": frozenset({"block"}),
     "UserPromptSubmit": frozenset({"block"}),
     "Stop": frozenset({"block"}),
     "SubagentStop": frozenset({"block"}),
+    "PreCompact": frozenset({"block"}),
 }
 """What may be decided at an event; nothing at those that are not here."""
+
+WITH_CONTEXT = frozenset(
+    {"PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch", "UserPromptSubmit", "SubagentStart"}
+)
+"""Events whose answer may hold text for the model (measured with both: it reads it)."""
 
 DENIED_BY_HOOK = "A hook denied this."
 HOOK_FAILED = "The hook could not be asked, so this was denied."
@@ -153,6 +165,8 @@ def parse_hook_answer(answer: Any, event: str) -> HookAnswer:
         raise ValueError(f"decision {decision!r} does not fit {event}: it decides {known}")
     if updated is not None and event not in GUARDS:
         raise ValueError(f"updated_input does not fit {event}")
+    if answer.get("additional_context") is not None and event not in WITH_CONTEXT:
+        raise ValueError(f"additional_context does not fit {event}")
     return HookAnswer(
         decision,
         answer.get("reason"),

@@ -54,10 +54,12 @@ class McpServer:
         name: the server's.
         version: of the server.
         tools: in the order in which they are listed.
+        meta: the `_meta` that each tool is listed with: what only some clients understand.
     """
 
-    def __init__(self, name: str, version: str, tools: Sequence[ParentTool]) -> None:
+    def __init__(self, name: str, version: str, tools: Sequence[ParentTool], meta: Json) -> None:
         self._info = {"name": name, "version": version}
+        self._meta = meta
         self._tools = {tool.name: tool for tool in tools}
 
     def receive(self, message: Any) -> McpReply | McpNoted | McpToolCall:
@@ -89,7 +91,7 @@ class McpServer:
             version = asked if asked in PROTOCOL_VERSIONS else LATEST
             return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": self._info}
         if method == "tools/list":
-            return {"tools": [_listed(tool) for tool in self._tools.values()]}
+            return {"tools": [{**_listed(tool), "_meta": self._meta} for tool in self._tools.values()]}
         return {} if method == "ping" else None
 
     def _call(self, id: Any, params: Json) -> McpReply | McpToolCall:

@@ -12,7 +12,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from protocol.codecs.claude_hooks import hook_fields
-from protocol.codecs.claude_tools import SERVER
+from protocol.codecs.claude_tools import ALLOW_RULE, SERVER
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
@@ -83,12 +83,13 @@ def may_skip_permissions(config: SessionConfig) -> bool:
 
 
 def _options(config: SessionConfig) -> dict[str, Any]:
+    allowed = [*(config.allowed_tools or ()), *([ALLOW_RULE] if config.tools else ())]
     return {
         "--model": config.model,
         "--effort": config.effort,
         "--max-turns": config.max_turns,
         "--max-budget-usd": config.max_budget_usd,
-        "--allowedTools": ",".join(config.allowed_tools) if config.allowed_tools else None,
+        "--allowedTools": ",".join(allowed) if allowed else None,
         "--disallowedTools": ",".join(config.disallowed_tools) if config.disallowed_tools else None,
         "--fallback-model": config.fallback_model,
         "--setting-sources": ",".join(config.setting_sources) if config.setting_sources is not None else None,

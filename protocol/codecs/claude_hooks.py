@@ -23,11 +23,6 @@ PREFIX = "parent:"
 SLACK_S = 5.0
 """What the CLI is told beyond a hook's time: it is we who count an answer as missing, alike with every version."""
 
-_WITH_CONTEXT = frozenset(
-    {"PreToolUse", "PostToolUse", "PostToolUseFailure", "UserPromptSubmit", "SubagentStart", "Notification"}
-)
-"""Events whose answer may hold text for the model."""
-
 
 def hook_fields(hooks: Sequence[HookSubscription]) -> dict[str, list[dict[str, Any]]] | None:
     """The field `hooks` of the `initialize` request; None where there are none."""
@@ -83,7 +78,7 @@ def render_answer(event: str, answer: HookAnswer) -> dict[str, Any]:
         specific["updatedInput"] = answer.updated_input
     if event == "PermissionRequest" and answer.decision is not None:
         specific["decision"] = _permission(answer)
-    if event in _WITH_CONTEXT and answer.additional_context is not None:
+    if answer.additional_context is not None:
         specific["additionalContext"] = answer.additional_context
     if specific:
         response["hookSpecificOutput"] = {"hookEventName": event, **specific}

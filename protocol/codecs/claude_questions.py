@@ -42,7 +42,8 @@ def ask_permission(request_id: str, body: dict[str, Any], own: ParentTool | None
         title=body.get("title") or body.get("description") or body.get("display_name"),
         suggestions=suggestions,
         by_mode=body.get("decision_reason_type") == "mode",
-        owned=own is not None,
+        # A hook or a rule that wants a question gets one.
+        owned=own is not None and body.get("decision_reason_type") not in ("hook", "rule"),
     )
     return Asked(asked, lambda decision: _permission_answer(body, decision))
 

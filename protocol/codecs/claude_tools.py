@@ -24,6 +24,16 @@ SERVER = "parent"
 
 PREFIX = f"mcp__{SERVER}__"
 
+ALLOW_RULE = f"mcp__{SERVER}"
+"""The rule that allows all of the server's tools. Without it claude 2.1.197 has a classifier decide in plan mode."""
+
+MAX_RESULT = 500_000
+"""Characters of a tool's text that the model gets to read whole: the most that the CLI allows. Without a word it is
+about 100,000, and longer text goes to a file (claude 2.1.197 and 2.1.329: 450,000 pass, 700,000 do not)."""
+
+_META = {"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": MAX_RESULT}
+"""Without `alwaysLoad` claude 2.1.329 keeps the tools from the model until it has searched for them."""
+
 _CALL_ID = "claudecode/toolUseId"
 """Where the CLI says which tool call an MCP call belongs to (claude 2.1.197 and 2.1.329)."""
 
@@ -40,7 +50,7 @@ class ToolReader:
 
     def __init__(self, tools: Sequence[ParentTool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self._server = McpServer(SERVER, "1", tools)
+        self._server = McpServer(SERVER, "1", tools, _META)
         self._started: dict[str, deque[str]] = {}
         self._running: dict[str, str] = {}
 

@@ -12,7 +12,7 @@ import msgspec
 
 from protocol.errors import CODES, INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, ErrorKind
 from protocol.events import EventParams
-from protocol.methods import METHODS, PermissionParams
+from protocol.methods import METHODS, QUESTIONS, PermissionParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ class Transcript:
         elif method == "event":
             assert set(message) == {"jsonrpc", "method", "params"}, message
             self.sessions[message["params"]["session_id"]].append((at, message["params"]))
-        elif method == "request_permission":
+        elif method in QUESTIONS:
             assert set(message) == {"jsonrpc", "id", "method", "params"}, message
             self.questions.append((at, message))
         else:
@@ -127,8 +127,9 @@ def _check_questions(said: Transcript, finished: bool) -> None:
         assert first.get(message["params"]["id"], at) < at, f"a question was cancelled that is not open: {message}"
     asked: Counter[tuple[str, str]] = Counter()
     for _, question in said.questions:
-        params = PermissionParams.model_validate(question["params"])
-        asked[params.session_id, params.tool_call_id] += 1
+        params = QUESTIONS[question["method"]].params.model_validate(question["params"])
+        if isinstance(params, PermissionParams):
+            asked[params.session_id, params.tool_call_id] += 1
     resolved = Counter(
         (session_id, params["event"]["tool_call_id"])
         for session_id, placed in said.sessions.items()

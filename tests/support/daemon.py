@@ -52,6 +52,10 @@ class Daemon:
         self.stderr = ""
         self.answer: Answer | None = None
         """Answers permission requests; None leaves them open."""
+        self.asked: list[Json] = []
+        """Its other requests: `call_tool`, `run_hook`."""
+        self.answers: dict[str, Answer] = {}
+        """Answers those, by method; one that is not here is left open."""
         self._tasks = tasks
         self._changed = anyio.Event()
         self._next_id = 0
@@ -202,6 +206,10 @@ class Daemon:
             self.questions.append(message)
             if self.answer is not None:
                 self._tasks.start_soon(self._answer, self.answer, message)
+        elif isinstance(message, dict) and message.get("method") in ("call_tool", "run_hook"):
+            self.asked.append(message)
+            if (answer := self.answers.get(message["method"])) is not None:
+                self._tasks.start_soon(self._answer, answer, message)
         self._notify()
 
     def _notify(self) -> None:

@@ -169,6 +169,12 @@ def tool(talk: Conversation, directive: Directive, attempt: int) -> list[Step]:
 
 
 @scenario
+def tools(talk: Conversation, directive: Directive, attempt: int) -> list[Step]:
+    """`tools [[NAME, INPUT], …]`: any tools, all in one message, then their results repeated."""
+    return _tools_then(talk, f"Tools said: {talk.results}", *[Tool(*call) for call in json.loads(directive.args)])
+
+
+@scenario
 def loop(talk: Conversation, directive: Directive, attempt: int) -> list[Step]:
     """`loop [ROUNDS=1000] [tokens=9]`: a tool call per round, each message costing so many output tokens."""
     stop = Stop(output_tokens=directive.option("tokens", 9))
