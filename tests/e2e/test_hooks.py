@@ -100,7 +100,7 @@ async def test_a_parent_sees_each_event_and_decides_what_a_tool_does(
     assert "Tool said" not in stopped.text
 
 
-@pytest.mark.spec("15.5", "15.6")
+@pytest.mark.spec("15.5")
 async def test_an_answer_that_cannot_be_used_denies_where_something_is_guarded_and_does_nothing_elsewhere(
     stage: Stage, workspace: Path, script: Script
 ) -> None:

@@ -38,7 +38,7 @@ def use(*calls: tuple[str, Json]) -> str:
 
 def results(talk: Talk) -> list[Json]:
     """The tool results that the model got last."""
-    return list(talk.requests[-1].conversation.results)
+    return [dict(result) for result in talk.requests[-1].conversation.results]
 
 
 @pytest.fixture(autouse=True)
