@@ -32,7 +32,6 @@ from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_queries, claude_steering
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
-from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -219,9 +218,8 @@ class ClaudeAdapter(ProviderAdapter):
 
     async def set_runtime_mode(self, session_id: str, runtime_mode: str) -> None:
         """Switch the permission mode."""
-        mode = RUNTIME_MODES[runtime_mode]
         try:
-            await self._get(session_id).request("set_permission_mode", mode=mode)
+            await self._get(session_id).set_mode(runtime_mode)
         except ProviderError as error:
             if runtime_mode != "full_access" or error.kind is not ErrorKind.UNSUPPORTED:
                 raise

@@ -11,6 +11,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from protocol.codecs.claude_guard import with_guard
 from protocol.codecs.claude_hooks import hook_fields
 from protocol.codecs.claude_tools import ALLOW_RULE, SERVER
 from protocol.wire.claude import RUNTIME_MODES
@@ -93,8 +94,16 @@ def _options(config: SessionConfig) -> dict[str, Any]:
         "--disallowedTools": ",".join(config.disallowed_tools) if config.disallowed_tools else None,
         "--fallback-model": config.fallback_model,
         "--setting-sources": ",".join(config.setting_sources) if config.setting_sources is not None else None,
-        "--settings": json.dumps({"plansDirectory": config.plans_directory}) if config.plans_directory else None,
+        "--settings": json.dumps(_settings(config)),
     }
+
+
+def _settings(config: SessionConfig) -> dict[str, Any]:
+    # By default the CLI (2.1.329) lets a model judge in plan mode what may run, and runs it without a question.
+    settings: dict[str, Any] = {"useAutoModeDuringPlan": False}
+    if config.plans_directory:
+        settings["plansDirectory"] = config.plans_directory
+    return settings
 
 
 def handshake_fields(config: SessionConfig) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
     }
     # Without `forwardSubagentText` subagents are known by their tool calls only.
     return {
-        "hooks": hook_fields(config.hooks),
+        "hooks": with_guard(hook_fields(config.hooks)),
         "forwardSubagentText": True,
         **{name: value for name, value in fields.items() if value is not None},
     }

@@ -22,6 +22,7 @@ from protocol.events import Notice, SessionStarted
 from protocol.framing import Frame, Framer, LineFramer, Oversized
 from protocol.signals import ProcessExited, ProviderEvent
 from protocol.terminal import TerminalFramer
+from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
@@ -105,6 +106,9 @@ class ClaudeProcess:
             )
         self.handshake = pending.answer.response or {}
         self._codec.system.known |= read_handshake(self.handshake, self.started)
+        self._codec.follow_mode()
+        if replies := self._codec.control.take_replies():
+            await self._send_quietly(replies)
 
     # The stream
 
@@ -184,6 +188,22 @@ class ClaudeProcess:
         line = self._codec.control.answer(request_id, answer)
         if line:
             await self._child.send(line)
+
+    async def set_mode(self, runtime_mode: str) -> None:
+        """Change the permission mode. What plan mode forbids is denied from now on, not from the CLI's answer on.
+
+        Raises:
+            AdapterError: as `request`; the mode is as it was then.
+        """
+        guard = self._codec.guard
+        if runtime_mode == "plan":
+            guard.hold()
+        try:
+            await self.request("set_permission_mode", mode=RUNTIME_MODES[runtime_mode])
+        except BaseException:
+            guard.release()
+            self._codec.follow_mode()
+            raise
 
     async def request(self, subtype: str, **fields: Any) -> dict[str, Any]:
         """Ask the CLI something over the control channel. The stream must be read meanwhile.

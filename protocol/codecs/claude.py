@@ -8,7 +8,7 @@ here knows, answers that need nobody) pile up in `control.take_replies`. One cod
     assistant, user         here: whole blocks, tool inputs and outputs
     system/…                claude_system.py; what is about tasks, claude_tasks.py
     result                  claude_result.py
-    control_…               claude_control.py
+    control_…               claude_control.py; the daemon's own hook: claude_guard.py
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from msgspec import UNSET, ValidationError, convert
 from protocol import jsontext
 from protocol.codecs.claude_changes import read_changes
 from protocol.codecs.claude_control import ControlChannel
+from protocol.codecs.claude_guard import FLAGS_ID, GUARD_ID, SETTINGS_ID, PlanGuard, flags, verdict
 from protocol.codecs.claude_plan import PlanTracker
 from protocol.codecs.claude_result import ResultReader
 from protocol.codecs.claude_system import SystemReader
 from protocol.codecs.claude_tasks import TaskTable
+from protocol.codecs.claude_tools import PREFIX
 from protocol.events import (
     Message,
     Notice,
+    PermissionResolved,
     RateLimit,
     Raw,
     TextDelta,
@@ -61,6 +64,7 @@ class ClaudeCodec:
     def __init__(self, tools: Sequence[ParentTool] = (), hooks: Sequence[HookSubscription] = ()) -> None:
         self.system = SystemReader()
         self.control = ControlChannel(tools, hooks)
+        self.guard = PlanGuard(PREFIX + tool.name for tool in tools if tool.read_only)
         self.results = ResultReader()
         self.tasks = TaskTable()
         self.turn_open = False
@@ -109,6 +113,13 @@ class ClaudeCodec:
             "priority": "now" if now else "later",
         }
         return jsontext.dumps(line) + b"\n"
+
+    def follow_mode(self) -> None:
+        """Guard the plan mode while the CLI is in it."""
+        if self.guard.follow(self.system.known.get("runtime_mode")):
+            self.control.tell(FLAGS_ID, "apply_flag_settings", settings=flags(planning=self.guard.active))
+            if self.guard.active:
+                self.control.tell(SETTINGS_ID, "get_settings")
 
     @property
     def at_rest(self) -> bool:
@@ -213,6 +224,7 @@ class ClaudeCodec:
             self.tasks.read(line, out)
         else:
             self.system.read(line, out)
+            self.follow_mode()
 
     def _read_result(self, line: dict[str, Any], out: Out) -> None:
         if not self.turn_open:
@@ -237,6 +249,9 @@ class ClaudeCodec:
         out.append(ended)
 
     def _read_control_request(self, line: dict[str, Any], out: Out) -> None:
+        if line["request"].get("callback_id") == GUARD_ID:
+            self._consult_guard(line, out)
+            return
         asked = self.control.receive_request(line)
         if asked is None:
             return
@@ -246,8 +261,20 @@ class ClaudeCodec:
             self._start_tool(asked.tool_call_id, asked.tool_name, agent, out)
         out.append(asked)
 
+    def _consult_guard(self, line: dict[str, Any], out: Out) -> None:
+        call, given = line["request"].get("tool_use_id"), line["request"].get("input")
+        denied = self.guard.denies(given)
+        self.control.reply(line["request_id"], verdict(denied=denied))
+        if denied and isinstance(call, str) and isinstance(given, dict):
+            self._start_tool(call, str(given.get("tool_name")), self.system.agent_call(given.get("agent_id")), out)
+            out.append(PermissionResolved(tool_call_id=call, outcome="deny", by="mode"))
+
     def _read_control_response(self, line: dict[str, Any], out: Out) -> None:
-        self.control.receive_response(line)
+        response = line["response"]
+        if response["request_id"] == SETTINGS_ID:
+            self.guard.learn(response.get("response"))
+        elif response["request_id"] != FLAGS_ID:
+            self.control.receive_response(line)
 
     def _read_control_cancel(self, line: dict[str, Any], out: Out) -> None:
         if (withdrawn := self.control.withdraw(line["request_id"])) is not None:

@@ -60,6 +60,14 @@ class ControlChannel:
         body = {"subtype": subtype, **fields}
         return jsontext.dumps({"type": "control_request", "request_id": request_id, "request": body}) + b"\n"
 
+    def tell(self, request_id: str, subtype: str, **fields: Any) -> None:
+        """Let a control request of ours go out with the next replies."""
+        self._replies += self.request(request_id, subtype, **fields)
+
+    def reply(self, request_id: str, response: dict[str, Any]) -> None:
+        """Answer a question of the CLI at once."""
+        self._replies += _reply(request_id, response=response)
+
     def take_replies(self) -> bytes:
         """What the CLI has to be told at once: refusals, and what needs nobody's opinion."""
         replies = bytes(self._replies)
