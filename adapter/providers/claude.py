@@ -32,6 +32,7 @@ from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_queries, claude_steering
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
+from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
