@@ -51,7 +51,7 @@ async def test_plan_mode_holds_against_rules_hooks_agents_and_commands_that_woul
 ) -> None:
     bring_what_allows_everything(workspace)
     (workspace / "read.txt").write_text("to be read\n")
-    config = {"runtime_mode": "plan", "allowed_tools": ["Bash", "Write"]}
+    config: Json = {"runtime_mode": "plan", "allowed_tools": ["Bash", "Write"]}
     async with stage.session(workspace, answer=allow(), **config) as talk:
         for directive in (f"write {workspace / 'made'}", "bash touch made", "bash cat read.txt > made"):
             heard = await talk.turn(f"SC:{directive}")
