@@ -1,0 +1,1 @@
+"""The ACP face, seen from the editor's side."""
