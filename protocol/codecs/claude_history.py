@@ -82,7 +82,7 @@ class HistoryReader:
         """The end of the last turn; nothing where it is `running` still."""
         out: Told = []
         if not running:
-            self._end_turn(out)
+            self._end_turn(out, last=True)
         return out
 
     # One reader per type of line
@@ -186,15 +186,15 @@ class HistoryReader:
         if self._turn is None:
             self._begin_turn(line["uuid"], "background", out)
 
-    def _end_turn(self, out: Told) -> None:
+    def _end_turn(self, out: Told, *, last: bool = False) -> None:
         if self._turn is None:
             return
-        for id in self._open:
-            self._tell(ToolCallOutput(tool_call_id=id, is_error=True, content=NO_OUTPUT), out)
+        for id, agent in list(self._open.items()):
+            if agent is None or last:  # a subagent may go on in the background, and its outputs are still to come
+                self._tell(ToolCallOutput(tool_call_id=id, is_error=True, content=NO_OUTPUT), out)
         completed = self._completed()
         self._tell(completed, out)
         self._turn, self._interrupted, self._failed, self._text, self._stop_reason = None, False, None, None, None
-        self._open.clear()
         self._usage.clear()
 
     def _completed(self) -> TurnCompleted:

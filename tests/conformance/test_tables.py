@@ -15,6 +15,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from adapter import app, config, peer
+from adapter.faces import conversations as faces_conversations
 from adapter.process import child, environment
 from adapter.providers import claude_process, probe
 from adapter.session import idempotency
@@ -288,6 +289,7 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "characters of a `stderr_tail`": child.MESSAGE_TAIL,
         "bytes of a CLI's stderr that are kept": child.STDERR_TAIL,
         "idempotency keys that a session remembers": idempotency.KEPT,
+        "bytes of events on a page of `get_history`": faces_conversations.MAX_PAGE,
         "seconds for a CLI to answer a control request": claude_process.CONTROL_S,
         "seconds for a CLI to answer `health_check`": probe.PROBE_S,
         "seconds for open requests at the end": app.CALLS_END_S,
