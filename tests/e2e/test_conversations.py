@@ -64,7 +64,7 @@ def prompts(entries: list[Json]) -> list[str]:
     return [event["content"][0]["text"] for event in said]
 
 
-@pytest.mark.spec("13.1", "13.2", "13.3", "13.4", "13.5")
+@pytest.mark.spec("16.1", "16.2", "16.3", "16.4", "16.5")
 async def test_a_conversation_is_told_again_as_it_was_live_and_then_renamed_and_deleted(
     stage: Stage, workspace: Path
 ) -> None:
@@ -128,7 +128,7 @@ async def delete_after_rename(daemon: Daemon, workspace: Path, id: str) -> None:
         assert refusal.value.code == -32003
 
 
-@pytest.mark.spec("13.6", "13.3")
+@pytest.mark.spec("16.6", "16.3")
 async def test_a_conversation_goes_on_from_an_earlier_turn_in_a_copy_or_in_place(stage: Stage, workspace: Path) -> None:
     async with stage.session(workspace, answer=allow()) as talk:
         one = await talk.turn("SC:hello")
@@ -151,7 +151,7 @@ async def test_a_conversation_goes_on_from_an_earlier_turn_in_a_copy_or_in_place
     assert (refusal.value.code, refusal.value.data["errors"][0]["path"]) == (-32602, "config.resume_at")
 
 
-@pytest.mark.spec("3.4", "13.7")
+@pytest.mark.spec("3.4", "16.7")
 async def test_what_was_held_elsewhere_goes_on_there_or_the_hint_says_where(stage: Stage, workspace: Path) -> None:
     held, other, kept = workspace / "held", workspace / "other", workspace / "kept"
     for folder in (held, other):

@@ -71,7 +71,7 @@ async def refused(daemon: Daemon, method: str, **params: Any) -> RpcError:
     return refusal.value
 
 
-@pytest.mark.spec("13.1", "13.4")
+@pytest.mark.spec("16.1", "16.4")
 async def test_conversations_are_listed_latest_first_in_pages_that_nothing_new_shifts(shelf: Shelf) -> None:
     ids = [shelf.talk(f"prompt {n}") for n in range(5)]
     shelf.put(Script().keep("queue-operation", operation="enqueue"))
@@ -100,7 +100,7 @@ async def test_conversations_are_listed_latest_first_in_pages_that_nothing_new_s
     assert entry["created_at"] < entry["last_used_at"]
 
 
-@pytest.mark.spec("13.2", "13.4")
+@pytest.mark.spec("16.2", "16.4")
 async def test_a_history_comes_in_pages_that_end_where_it_ended_at_the_first(shelf: Shelf) -> None:
     id = shelf.talk("one", "two")
     async with shelf.serve() as daemon:
@@ -127,7 +127,7 @@ async def test_a_history_comes_in_pages_that_end_where_it_ended_at_the_first(she
         assert (error.code, error.data["hint"]) == (-32003, "See list_conversations.")
 
 
-@pytest.mark.spec("13.3")
+@pytest.mark.spec("16.3")
 async def test_a_history_has_its_subagents_and_bears_a_broken_file(shelf: Shelf) -> None:
     main = Script(str(shelf.work)).user("u1", "Look.").agent("a1", call("t1", "Agent")).result("r1", "t1", "seen")
     id = shelf.put(main.agent("a2", "All seen."))
@@ -146,7 +146,7 @@ async def test_a_history_has_its_subagents_and_bears_a_broken_file(shelf: Shelf)
     assert events[-1]["result"] == "All seen."
 
 
-@pytest.mark.spec("13.5", "13.1")
+@pytest.mark.spec("16.5", "16.1")
 async def test_a_conversation_of_a_live_session_is_kept_and_one_that_has_ended_is_forgotten(shelf: Shelf) -> None:
     id = shelf.talk("one")
     async with shelf.serve() as daemon:
@@ -170,7 +170,7 @@ async def test_a_conversation_of_a_live_session_is_kept_and_one_that_has_ended_i
             assert (await refused(daemon, method, session_id=ours, **more)).code == -32003
 
 
-@pytest.mark.spec("3.4", "13.6")
+@pytest.mark.spec("3.4", "16.6")
 async def test_what_cannot_be_resumed_is_refused_with_the_reason_before_a_cli_is_started(shelf: Shelf) -> None:
     empty = shelf.put(Script().keep("queue-operation", operation="enqueue"))
     id = shelf.talk("one", "two")

@@ -35,7 +35,7 @@ def text(event: Json) -> str:
     return "".join(block.get("text", "") for block in event["content"])
 
 
-@pytest.mark.spec("13.2")
+@pytest.mark.spec("16.2")
 def test_a_turn_is_told_with_its_prompt_its_tools_and_its_end() -> None:
     script = (
         Script()
@@ -83,7 +83,7 @@ def test_each_prompt_ends_the_turn_before_and_a_running_one_is_left_open() -> No
         ("<task-notification>\n<summary>Built.</summary>\n</task-notification>", {}),
     ],
 )
-@pytest.mark.spec("13.2")
+@pytest.mark.spec("16.2")
 def test_what_the_cli_says_in_the_users_name_is_no_message_of_the_user(content: Any, fields: Json) -> None:
     script = Script().user("u1", "hello").agent("a1", "hi").user("x1", content, **fields)
     assert [text(event) for event in said(script)] == ["hello", "hi"]
@@ -177,7 +177,7 @@ def test_a_subagents_lines_have_the_call_that_started_it_and_no_prompt() -> None
 @pytest.mark.parametrize(
     "line", [b"{half", b"[]", b'{"no": "type"}', b'{"type":"user","uuid":"u"}', b'{"type":"assistant","message":5}']
 )
-@pytest.mark.spec("13.3")
+@pytest.mark.spec("16.3")
 def test_a_line_that_cannot_be_read_is_told_as_it_is(line: bytes) -> None:
     ((turn, event),) = HistoryReader().receive(line)
     assert (turn, msgspec.to_builtins(event)) == (None, {"type": "raw", "content": line.decode()})
@@ -206,7 +206,7 @@ def test_reminders_within_a_prompt_are_cut_out_and_pictures_stay() -> None:
 # A list's view
 
 
-@pytest.mark.spec("13.1")
+@pytest.mark.spec("16.1")
 def test_the_users_title_counts_most_then_the_models_then_the_first_prompt() -> None:
     script = Script("/home/me").user("c1", "<command-name>/compact</command-name>").user("u1", "  Why\nis it red? ")
     assert (read_listing(script.text).title, read_listing(script.text).first_prompt) == ("Why is it red?",) * 2
@@ -240,7 +240,7 @@ def test_a_long_prompt_is_cut_and_nothing_at_all_is_no_conversation() -> None:
         (Window(start=1, max_bytes=100), "bc", True),
     ],
 )
-@pytest.mark.spec("13.4")
+@pytest.mark.spec("16.4")
 def test_a_window_takes_what_is_wanted_and_at_least_one(window: Window, expected: str, more: bool) -> None:
     history = History("c")
     window.fill(history, ((None, Notice(level="info", message=letter)) for letter in "abcde"))

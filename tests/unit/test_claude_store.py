@@ -41,7 +41,7 @@ def test_a_link_has_the_name_of_what_it_leads_to(tmp_path: Path) -> None:
     assert folder_name(str(tmp_path / "link")) == folder_name(str(tmp_path / "real"))
 
 
-@pytest.mark.spec("13.7")
+@pytest.mark.spec("16.7")
 def test_the_environment_says_where_to_look(tmp_path: Path) -> None:
     assert Store({"HOME": "/h"}).projects.as_posix() == "/h/.claude/projects"
     assert Store({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}).projects.as_posix() == "/c/projects"
@@ -77,7 +77,7 @@ def test_other_files_are_no_conversations(tmp_path: Path) -> None:
     assert [each.id for each in Store({"CLAUDE_CONFIG_DIR": str(tmp_path)}).transcripts()] == [ONE]
 
 
-@pytest.mark.spec("13.5")
+@pytest.mark.spec("16.5")
 def test_what_lies_beside_a_conversation_goes_with_it_and_nothing_else(tmp_path: Path) -> None:
     store = Store({"CLAUDE_CONFIG_DIR": str(tmp_path)})
     for id in (ONE, TWO):

@@ -19,7 +19,7 @@ def branch(script: Script, leaf: str | None = None) -> list[str | None]:
     return [entry.uuid for entry in tree_of(script.text).branch(leaf)]
 
 
-@pytest.mark.spec("13.3")
+@pytest.mark.spec("16.3")
 def test_of_two_branches_the_newer_one_counts_and_the_older_can_be_asked_for() -> None:
     script = Script().user("u1", "a").agent("a1", "b").user("u2", "left behind").agent("a2", "c")
     script.after("a1").user("u3", "instead").agent("a3", "d").keep("last-prompt", leafUuid="a2")
@@ -83,7 +83,7 @@ def test_broken_lines_stay_in_their_place_and_those_behind_the_end_are_left_out(
     assert [entry.type for entry in tree.branch()] == ["user", BROKEN, "assistant"]
 
 
-@pytest.mark.spec("13.6")
+@pytest.mark.spec("16.6")
 def test_the_end_of_a_turn_is_its_last_message_also_on_a_branch_left_behind() -> None:
     script = Script().user("u1", "a").agent("a1", call("t1")).result("r1", "t1").agent("a2", "b").add("attachment", "x")
     script.user("u2", "c").agent("a3", "d").after("a2").user("u3", "e").agent("a4", "f")
