@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 Visibility = Literal["hidden", "text", "blocks"]
 
+PARENT_PREFIX = "mcp__parent__"
+"""What the CLI puts before the name of a parent's tool (SPEC.md, section 14)."""
+
 NOTE_LENGTH = 200
 """Characters of a tool's input that a note in the text shows: a line on a screen or two."""
 
@@ -205,9 +208,9 @@ class ReplyCodec:
             self.call(id, name, event.input)
 
     def _name_of_client(self, name: str) -> str | None:
-        """The client's name of a tool, which the CLI may call `mcp__SERVER__NAME`."""
-        own = name.split("__", 2)[2] if name.startswith("mcp__") and name.count("__") > 1 else name
-        return own if own in self._client_tools else None
+        """The client's name of a tool that the CLI calls by this name; None for another's."""
+        own = name.removeprefix(PARENT_PREFIX)
+        return own if own != name and own in self._client_tools else None
 
     def _finish(self, event: TurnCompleted, now: float) -> list[Piece]:
         if event.error is not None:

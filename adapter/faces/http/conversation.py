@@ -295,7 +295,7 @@ class Conversation:
     async def end(self) -> None:
         """End its session, for good."""
         if self.session is not None:
-            await self.session.stop("stopped")
+            await self._registry.stop(self.id)
             self._forget_session()
 
     def _forget_session(self) -> None:
