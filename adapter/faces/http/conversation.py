@@ -85,6 +85,7 @@ class Conversation:
         id: that of its session.
         user: whose; None where requests do not tell.
         origin: where it branches off.
+        is_named: whether clients call it by its id.
         registry: starts sessions.
         settings: the daemon's.
         working_dir: where the agent works.
@@ -98,6 +99,7 @@ class Conversation:
         user: str | None,
         origin: Origin | None,
         *,
+        is_named: bool,
         registry: Registry,
         settings: HttpSettings,
         working_dir: str,
@@ -119,6 +121,7 @@ class Conversation:
         self.users = 0
         """Requests that wait for it or are being answered."""
         self._origin = origin
+        self._is_named = is_named
         self._registry = registry
         self._settings = settings
         self._working_dir = working_dir
@@ -170,6 +173,9 @@ class Conversation:
             job.reply.fail(INTERRUPTED)
             job.give_up()
             self.users -= 1
+            if not (self._is_named or self.users or self.last_answer):
+                # Nobody can come back to it: no answer was given that a request could go on from.
+                await self.end()
 
     def receive(self, events: list[EventParams]) -> None:
         """What the session says."""
@@ -188,6 +194,8 @@ class Conversation:
         session, plan = await self._have_session(request, plan)
         job.reply.told.history = plan.history
         job.reply.told.model = self.model or request.model_name
+        if job.reply.abandoned.is_set():
+            return
         accepted = await session.submit(plan.content)
         job.turn_id, job.reply.delivered = accepted.turn_id, True
         self.job, self.place = job, Place()

@@ -148,15 +148,16 @@ class Conversations:
 
     def _touch(self, id: str, user: str | None) -> Conversation:
         if id not in self._all:
-            return self._make(id, user, None)
+            return self._make(id, user, None, is_named=True)
         self._all.move_to_end(id)
         return self._all[id]
 
-    def _make(self, id: str, user: str | None, origin: Origin | None) -> Conversation:
+    def _make(self, id: str, user: str | None, origin: Origin | None, *, is_named: bool = False) -> Conversation:
         conversation = self._all[id] = Conversation(
             id,
             user,
             origin,
+            is_named=is_named,
             registry=self._registry,
             settings=self._settings,
             working_dir=self._working_dir,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from protocol.codecs.reply import Piece
 
 PIECE_BYTES = 64
-"""What a piece counts that is not text, when the unread bytes of an answer are counted."""
+"""What a piece counts besides its text: about what an event takes around it."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Reply:
             return
         for piece in pieces:
             self.pieces.append(piece)
-            self._written += len(piece.text) if isinstance(piece, Text | Thinking) else PIECE_BYTES
+            self._written += PIECE_BYTES + (len(piece.text) if isinstance(piece, Text | Thinking) else 0)
             if isinstance(piece, End | Failure):
                 self.ended.set()
                 break
