@@ -141,7 +141,10 @@ def test_each_end_of_a_turn_has_its_reason_in_each_api(ours: Any, messages: str,
 def test_a_failed_turn_has_the_apis_own_status_and_is_never_to_be_repeated(
     error: TurnError, status: int, type: str
 ) -> None:
-    events = [RateLimit(status="rejected", resets_at=NOW + 60), TurnCompleted(stop_reason="error", error=error)]
+    events: list[AnyEvent] = [
+        RateLimit(status="rejected", resets_at=NOW + 60),
+        TurnCompleted(stop_reason="error", error=error),
+    ]
     failure = pieces_of(events, ReplyCodec("hidden"))[-1]
     assert isinstance(failure, Failure)
     assert (failure.status, failure.type) == (status, type)
