@@ -85,6 +85,13 @@ class ProviderStream(Protocol):
     def __aiter__(self) -> AsyncIterator[list[ProviderEvent]]: ...
 
 
+class OutputSource(Protocol):
+    """What a running command writes."""
+
+    async def read(self) -> str | None:
+        """Wait for more and give it; None where there is nothing to wait for. Cancelled when the command has ended."""
+
+
 class ProviderAdapter(ABC):
     """Drives one kind of coding-agent CLI. All methods raise `AdapterError` with the contract's kinds, and nothing
     else."""
@@ -103,6 +110,10 @@ class ProviderAdapter(ABC):
     @abstractmethod
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
         """Give the CLI a message (text or content blocks). Only when no turn of the session runs."""
+
+    def live_output(self, session_id: str, task_id: str) -> OutputSource | None:
+        """What a running task of this session writes; None where that cannot be known, as by default."""
+        return None
 
     def steering_refusal(self, session_id: str) -> str | None:
         """Why a running turn of this session cannot be given another message; None where it can. By default none

@@ -27,6 +27,7 @@ from adapter.providers.claude_command import (
     write_mcp_file,
 )
 from adapter.providers.claude_handshake import PROVIDER
+from adapter.providers.claude_live import LiveOutput
 from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
@@ -195,6 +196,14 @@ class ClaudeAdapter(ProviderAdapter):
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:
         """Write the message. See `ProviderAdapter.send_message`."""
         await self._get(session_id).prompt(message_id, content)
+
+    def live_output(self, session_id: str, task_id: str) -> LiveOutput | None:
+        """From the file that the CLI reads it from itself. See `ProviderAdapter.live_output`."""
+        process = self._processes.get(session_id)
+        conversation = process.provider_session_id if process is not None else None
+        if process is None or conversation is None:
+            return None
+        return LiveOutput({**self._host.environment, **process.environment}, conversation, task_id)
 
     def steering_refusal(self, session_id: str) -> str | None:
         """By the CLI's version, once it has told it. See `ProviderAdapter.steering_refusal`."""

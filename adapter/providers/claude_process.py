@@ -178,6 +178,17 @@ class ClaudeProcess:
         version = self._codec.system.known.get("cli_version")
         return version if isinstance(version, str) else None
 
+    @property
+    def provider_session_id(self) -> str | None:
+        """The CLI's id of the conversation, as it told it last."""
+        told = self._codec.system.known.get("provider_session_id")
+        return told if isinstance(told, str) else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What of its environment is the session's own."""
+        return self._launch.config.env
+
     async def prompt(self, message_id: str, content: Any, *, now: bool = False) -> None:
         """Write a message; a turn follows. With `now` the turn that runs is cut for it."""
         self._turn_over = anyio.Event()

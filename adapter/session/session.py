@@ -20,6 +20,7 @@ from adapter.session.ending import Ending
 from adapter.session.enforcer import Enforcer
 from adapter.session.intake import Intake
 from adapter.session.link import ProcessLink
+from adapter.session.liveoutput import LiveCommands
 from adapter.session.reception import Reception
 from adapter.session.record import SessionRecord
 from adapter.session.tasks import TaskBoard
@@ -126,7 +127,8 @@ class Session:
             saved=lambda: ledger.note_session(self.record()),
         )
         self.ended = self._ending.ended
-        self._board = TaskBoard(self._timeline, self._turns.rest)
+        live = LiveCommands(session_id, adapter, sink, self._timeline, self._tasks, self._watchdog.touch)
+        self._board = TaskBoard(self._timeline, live, self._turns.rest)
         self._reception.handlers |= {
             Tasks: self._board.on_tasks,
             signals.TurnBegan: self._turns.on_began,

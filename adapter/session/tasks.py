@@ -13,6 +13,7 @@ from protocol.events import Task, Tasks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from adapter.session.liveoutput import LiveCommands
     from adapter.session.timeline import Timeline
 
 
@@ -21,11 +22,13 @@ class TaskBoard:
 
     Args:
         timeline: where the lists are told.
+        live: follows what commands write.
         rested: called when the last task has ended.
     """
 
-    def __init__(self, timeline: Timeline, rested: Callable[[], None]) -> None:
+    def __init__(self, timeline: Timeline, live: LiveCommands, rested: Callable[[], None]) -> None:
         self._timeline = timeline
+        self._live = live
         self._rested = rested
         self.running: list[Task] = []
         """What runs now, in the order of their beginning."""
@@ -40,6 +43,7 @@ class TaskBoard:
         worked = bool(self.in_background)
         self._timeline.add(told)
         self.running = [task for task in told.tasks if task.status == "running"]
+        self._live.follow(self.running)
         if worked and not self.in_background:
             self._rested()
 
