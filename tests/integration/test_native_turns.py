@@ -106,6 +106,18 @@ async def test_content_blocks_reach_the_cli_as_they_are(workspace: Path, tmp_pat
     assert cli.prompts() == [[blocks]]
 
 
+async def test_a_broken_block_is_refused_at_its_place_and_costs_nothing(daemon: Daemon, workspace: Path) -> None:
+    broken = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "%"}}
+    strange = {"type": "image", "source": {"type": "tape"}}
+    async with session_of(daemon, workspace, "text_turn") as session_id:
+        with pytest.raises(RpcError) as raised:
+            await send(daemon, session_id, [{"type": "text", "text": "look"}, broken, strange])
+        assert raised.value.code == -32602
+        paths = [error["path"] for error in raised.value.data["errors"]]
+        assert paths == ["message.1.source.data", "message.2.source"]
+        assert (await daemon.turn(session_id, "hello"))["result"] == "You said: hello"
+
+
 async def test_messages_run_one_at_a_time_and_in_order(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "text_turn", delta_ms=5) as session_id:
         posts = [await daemon.post("send_message", session_id=session_id, message=f"no. {at}") for at in range(8)]

@@ -13,7 +13,10 @@ from protocol.session_config import SessionConfig
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 CONFIG = {"working_dir": "/work"}
-IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+LINK = {"type": "url", "url": "https://example.com/tide"}
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ="}
+PLAIN = {"type": "text", "media_type": "text/plain", "data": "High water at nine."}
+IMAGE: dict[str, Any] = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("initialize", {}),
@@ -34,7 +37,10 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("send_message", {"session_id": "s", "message": "hi", "idempotency_key": "k"}),
     ("send_message", {"session_id": "s", "message": [{"type": "text", "text": "hi"}, IMAGE]}),
     ("send_message", {"session_id": "s", "message": [{**IMAGE, "cache_control": {"type": "ephemeral"}}]}),
-    ("send_message", {"session_id": "s", "message": [{"type": "document", "source": {"type": "url", "url": "u"}}]}),
+    ("send_message", {"session_id": "s", "message": [{"type": "document", "source": LINK}]}),
+    ("send_message", {"session_id": "s", "message": [{"type": "image", "source": LINK}], "when": "now"}),
+    ("send_message", {"session_id": "s", "message": [{"type": "document", "source": PDF, "title": "A tide table"}]}),
+    ("send_message", {"session_id": "s", "message": [{"type": "document", "source": PLAIN}]}),
     ("interrupt", {"session_id": "s"}),
     ("stop_session", {"session_id": "s"}),
     ("list_tasks", {"session_id": "s"}),
@@ -107,6 +113,7 @@ BAD: list[tuple[str, dict[str, Any], set[str]]] = [
     ("start_session", {"session_id": 5, "config": {**CONFIG, "x": 1}}, {"session_id", "config.x"}),
     ("send_message", {}, {"session_id", "message"}),
     ("send_message", {"session_id": "s", "message": ""}, {"message"}),
+    ("send_message", {"session_id": "s", "message": "x", "when": "soon"}, {"when"}),
     ("send_message", {"session_id": "s", "message": " \n"}, {"message"}),
     ("send_message", {"session_id": "s", "message": []}, {"message"}),
     ("send_message", {"session_id": "", "message": "x"}, {"session_id"}),
@@ -156,6 +163,38 @@ def test_a_bad_content_block_is_named_by_its_place_in_the_list(block: Any) -> No
     found = places("send_message", {"session_id": "s", "message": [{"type": "text", "text": "ok"}, block]})
     assert found
     assert all(".1" in place for place in found), found
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "where"),
+    [
+        ("document", {**PDF, "data": None}, "data"),
+        ("document", {**PDF, "data": ""}, "data"),
+        ("document", {"type": "base64", "media_type": "application/pdf"}, "data"),
+        ("document", {**PDF, "media_type": "image/png"}, "media_type"),
+        ("document", {**PLAIN, "media_type": "text/html"}, "media_type"),
+        ("image", {**PDF}, "media_type"),
+        ("image", {**IMAGE["source"], "data": "aGk"}, "data"),
+        ("image", {**IMAGE["source"], "data": "not base64"}, "data"),
+        ("image", {**IMAGE["source"], "data": "aGk=\u00fc"}, "data"),
+        ("image", {**IMAGE["source"], "media_type": "image/svg+xml"}, "media_type"),
+        ("image", {"type": "url", "url": "file:///etc/passwd"}, "url"),
+        ("image", {"type": "url", "url": "http://[::1"}, "url"),
+        ("image", {**LINK, "extra": 1}, "extra"),
+    ],
+)
+@pytest.mark.spec("2.18")
+def test_a_source_that_would_spoil_the_conversation_is_refused_at_its_place(
+    kind: str, source: dict[str, Any], where: str
+) -> None:
+    found = places("send_message", {"session_id": "s", "message": [{"type": kind, "source": source}]})
+    assert {place.rsplit(".", 1)[-1] for place in found} == {where}
+
+
+@pytest.mark.parametrize("source", [{"type": "file", "file_id": "f"}, {"type": "content", "content": []}, {}])
+def test_a_kind_of_source_that_is_not_known_is_refused_as_a_whole(source: dict[str, Any]) -> None:
+    found = places("send_message", {"session_id": "s", "message": [{"type": "document", "source": source}]})
+    assert {place.rsplit(".", 1)[-1] for place in found} == {"source"}
 
 
 def test_every_method_of_the_contract_is_tested_here() -> None:
