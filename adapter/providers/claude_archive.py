@@ -82,6 +82,8 @@ class ClaudeArchive:
         """
         if launch.resume is None:
             return None
+        if launch.resume.startswith("-") or (launch.resume_at or "").startswith("-"):
+            raise invalid_param("config.resume", "an id does not begin with '-'")  # it would be taken for an option
         store = self._store(launch.config.env)
         return await self._run(partial(check, store, launch.resume, launch.resume_at))
 

@@ -32,9 +32,6 @@ SHOWN_TYPES = frozenset({"user", "assistant", "system", "attachment"})
 BROKEN = "broken"
 """The type of a line that is no JSON object."""
 
-MAX_PATH = 1_000_000
-"""Lines on a branch: more is no conversation, and a ring of parents would never end."""
-
 
 class _Head(Struct):
     type: str = ""
@@ -151,11 +148,6 @@ class Tree:
         """The id of the line that ends the conversation; None where there is none."""
         return None if self._newest is None else self._entries[self._newest].uuid
 
-    @property
-    def messages(self) -> int:
-        """How many messages there are, on all branches."""
-        return sum(entry.type in MESSAGE_TYPES for entry in self._entries)
-
     def holds(self, uuid: str) -> bool:
         """Whether there is a line of this id."""
         return uuid in self._by_uuid
@@ -192,19 +184,25 @@ class Tree:
 
     def _branch_through(self, uuid: str) -> list[Entry]:
         """The newest branch that goes through a line."""
-        target = self._by_uuid[uuid]
-        parents = {entry.parent for entry in self._entries}
-        for entry in [self._entries[self._newest or 0], *reversed(self._entries)]:
-            if entry.uuid is None or entry.uuid in parents or entry.type not in SHOWN_TYPES:
+        following: dict[str | None, list[int]] = {}
+        for at, entry in enumerate(self._entries):
+            following.setdefault(entry.parent or entry.logical_parent, []).append(at)
+        newest, seen, waiting = self._by_uuid[uuid], set[int](), [self._by_uuid[uuid]]
+        while waiting:
+            at = waiting.pop()
+            if at in seen:
                 continue
-            if target in self._path(self._by_uuid[entry.uuid]):
-                return self.branch(entry.uuid)
-        return self.branch(uuid)
+            seen.add(at)
+            entry = self._entries[at]
+            if entry.type in SHOWN_TYPES and entry.subtype != "compact_boundary":
+                newest = max(newest, at)
+            waiting += following.get(entry.uuid, []) if entry.uuid is not None else []
+        return self.branch(self._entries[newest].uuid)
 
     def _path(self, end: int) -> set[int]:
         path: set[int] = set()
         at: int | None = end
-        while at is not None and at not in path and len(path) < MAX_PATH:
+        while at is not None and at not in path:  # broken files may have a ring of parents
             path.add(at)
             entry = self._entries[at]
             parent = entry.parent if entry.parent is not None else entry.logical_parent

@@ -96,6 +96,15 @@ def test_the_end_of_a_turn_is_its_last_message_also_on_a_branch_left_behind() ->
     assert ends == {"u1": "a2", "a1": "a2", "a2": "a2", "u2": "a3", "u3": "a4", "nobody": None}
 
 
+def test_a_turn_goes_on_behind_a_compaction_and_ends_in_a_ring_too() -> None:
+    script = Script().user("u1", "a").agent("a1", "b").after(None)
+    script.add("system", "c1", subtype="compact_boundary", logicalParentUuid="a1").agent("a2", "c")
+    script.user("x1", "ring", parentUuid="x2").user("x2", "ring", parentUuid="x1")
+    tree = tree_of(script.text)
+    assert tree.end_of_turn("u1", lambda entry: entry.uuid == "nobody") == "a2"
+    assert tree.end_of_turn("x1", lambda entry: False) == "x2"
+
+
 def test_the_lines_of_agents_come_when_they_were_written_but_never_before_their_call() -> None:
     main = [entry("u", "01"), entry("a", "02", calls=("t1",)), entry("r", "05"), entry("z", "04")]
     inner = [entry("i1", "01", calls=("t2",)), entry("i2", "03")]
