@@ -1,0 +1,154 @@
+"""The vendors' own clients, which nobody here wrote, drive the real CLI through the HTTP face: the Python packages and
+their twins for Node, in the same scenes, held to the same expectations.
+
+Owns those expectations and the stage. What the scenes are is in `python_clients` and `tests/foreign/*_client.mjs`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from tests.http.python_clients import anthropic_scenes, openai_scenes
+from tests.support.foreign import SOURCE, npm_package
+from tests.support.http_daemon import HttpDaemon, run_http
+from tests.support.model_server import ModelServer
+from tests.support.real_cli import installed_versions
+from tests.support.real_session import Stage, marked_processes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.daemon import Json
+
+VERSIONS = installed_versions()
+NEWEST = list(VERSIONS)[-1:]
+SCENES_S = 50.0
+"""All scenes of one client take about eight seconds on an idle machine."""
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.real_cli,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(not VERSIONS, reason="no real Claude CLI is installed (it takes npm: `make real-cli`)"),
+]
+
+
+@asynccontextmanager
+async def http_stage(version: str, folder: Path) -> AsyncIterator[tuple[HttpDaemon, ModelServer]]:
+    """`agent-adapter http` with the real CLI behind and a model of ours behind that; nothing is left of it."""
+    home, workspace = folder / "home", folder / "workspace"
+    home.mkdir()
+    workspace.mkdir()
+    with ModelServer() as model:
+        stage = Stage(version, VERSIONS[version], home, model)
+        flags = ["--claude-path", str(stage.cli), "--working-dir", str(workspace), "--allowed-tools", "Bash(echo:*)"]
+        async with run_http(*flags, env=stage.environment) as server:
+            yield server, model
+        with anyio.fail_after(10):
+            while left := marked_processes(home):
+                await anyio.to_thread.run_sync(left[0].wait, 5)
+
+
+async def node_scenes(script: str, package: Path, server: HttpDaemon, tool: str) -> Json:
+    """What a script for Node saw."""
+    environment = {
+        "BASE_URL": server.url,
+        "TOKEN": server.token,
+        "TOOL": tool,
+        "PACKAGE": str(package),
+        "PATH": "/usr/bin",
+    }
+    run = await anyio.run_process(["node", str(SOURCE / script)], stderr=subprocess.PIPE, env=environment, check=False)
+    assert run.returncode == 0, run.stderr.decode()[-3000:]
+    return json.loads(run.stdout)  # type: ignore[no-any-return]
+
+
+def check_anthropic(seen: Json, model: ModelServer) -> None:
+    """What Anthropic's client must have seen, in whatever language."""
+    whole = seen["whole"]
+    assert (whole["text"], whole["stop_reason"]) == ("Hello there, friend.", "end_turn")
+    assert (whole["type"], whole["role"], whole["output_tokens"] > 0) == ("message", "assistant", True)
+    assert whole["request_id"].startswith("req_")
+    assert seen["streamed"] == {"text": "Hello there, friend.", "stop_reason": "end_turn"}
+    assert seen["merged"]["text"].replace("\n", "") == "I will run it.Done."
+    assert (seen["merged"]["stop_reason"], set(seen["merged"]["types"])) == ("end_turn", {"text"})
+    assert seen["goes_on"] == "history: 2 user messages; first: SC:hello conversation"
+    assert seen["tool_call"] == {"stop_reason": "tool_use", "name": "tide", "input": {"at": "noon"}}
+    assert seen["tool_told"] == {"text": "Tool said: high water", "stop_reason": "end_turn"}
+    assert (seen["wrong_token"]["status"], seen["wrong_token"]["type"]) == (401, "authentication_error")
+    assert (seen["no_messages"]["status"], seen["no_messages"]["type"]) == (400, "invalid_request_error")
+    assert (seen["failed"]["status"], seen["failed"]["type"]) == (400, "invalid_request_error")
+    assert (seen["failed_stream"]["status"], seen["failed_stream"]["type"]) == (403, "permission_error")
+    assert seen["tokens"] > 0
+    assert any("sonnet" in name for name in seen["models"])
+    check_asked_once(model)
+
+
+def check_openai(seen: Json, model: ModelServer) -> None:
+    """What OpenAI's client must have seen, in whatever language."""
+    whole = {"text": "Hello there, friend.", "finish_reason": "stop", "object": "chat.completion", "total_is_sum": True}
+    assert seen["whole"] == whole
+    assert seen["streamed"] == {"text": "Hello there, friend.", "finish_reason": "stop", "usage": True}
+    assert (seen["merged"]["text"].replace("\n", ""), seen["merged"]["finish_reason"]) == (
+        "I will run it.Done.",
+        "stop",
+    )
+    assert seen["tool_call"] == {"finish_reason": "tool_calls", "name": "tide", "input": {"at": "noon"}}
+    assert seen["tool_told"] == {"text": "Tool said: high water", "finish_reason": "stop"}
+    assert seen["response"] == {"text": "Hello there, friend.", "status": "completed"}
+    goes_on = "history: 2 user messages; first: SC:hello response"
+    assert seen["response_goes_on"] == {"text": goes_on, "status": "completed"}
+    assert seen["response_tool"] == {"name": "tide", "text": "Tool said: low water"}
+    assert seen["wrong_token"]["status"] == 401
+    assert (seen["no_messages"]["status"], seen["no_messages"]["type"]) == (400, "invalid_request_error")
+    assert (seen["failed"]["status"], seen["failed"]["type"]) == (400, "invalid_request_error")
+    assert seen["failed_stream"]["status"] == 403
+    assert any("sonnet" in name for name in seen["models"])
+    check_asked_once(model)
+
+
+def check_asked_once(model: ModelServer) -> None:
+    """No client's retry made the agent do its work again: the failing prompts reached the model once."""
+    failing = [each.directive.args for each in model.requests if each.directive and each.directive.name == "error"]
+    assert sorted(failing) == ["400", "403"]
+
+
+@pytest.mark.parametrize("version", NEWEST)
+async def test_the_python_client_of_anthropic_sees_a_model_that_is_an_agent(version: str, tmp_path: Path) -> None:
+    async with http_stage(version, tmp_path) as (server, model):
+        with anyio.fail_after(SCENES_S):
+            check_anthropic(await anthropic_scenes(server, "mcp__parent__tide"), model)
+
+
+@pytest.mark.parametrize("version", NEWEST)
+async def test_the_python_client_of_openai_sees_a_model_that_is_an_agent(version: str, tmp_path: Path) -> None:
+    async with http_stage(version, tmp_path) as (server, model):
+        with anyio.fail_after(SCENES_S):
+            check_openai(await openai_scenes(server, "mcp__parent__tide"), model)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_the_node_client_of_anthropic_sees_what_the_python_client_sees(version: str, tmp_path: Path) -> None:
+    package = npm_package("@anthropic-ai/sdk")
+    if package is None:
+        pytest.skip("the npm packages are not installed (`make foreign`)")
+    async with http_stage(version, tmp_path) as (server, model):
+        with anyio.fail_after(SCENES_S):
+            check_anthropic(await node_scenes("anthropic_client.mjs", package, server, "mcp__parent__tide"), model)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_the_node_client_of_openai_sees_what_the_python_client_sees(version: str, tmp_path: Path) -> None:
+    package = npm_package("openai")
+    if package is None:
+        pytest.skip("the npm packages are not installed (`make foreign`)")
+    async with http_stage(version, tmp_path) as (server, model):
+        with anyio.fail_after(SCENES_S):
+            check_openai(await node_scenes("openai_client.mjs", package, server, "mcp__parent__tide"), model)
