@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.support.daemon import Json
 
 VERSIONS = installed_versions()
-NEWEST = list(VERSIONS)[-1:]
+NEWEST, OLDEST = list(VERSIONS)[-1:], list(VERSIONS)[:1]
+"""Each client runs all scenes with one version; both versions run all scenes with one client of each API."""
 SCENES_S = 50.0
 """All scenes of one client take about eight seconds on an idle machine."""
 
@@ -76,51 +77,54 @@ def check_anthropic(seen: Json, model: ModelServer) -> None:
     assert (whole["text"], whole["stop_reason"]) == ("Hello there, friend.", "end_turn")
     assert (whole["type"], whole["role"], whole["output_tokens"] > 0) == ("message", "assistant", True)
     assert whole["request_id"].startswith("req_")
-    assert seen["streamed"] == {"text": "Hello there, friend.", "stop_reason": "end_turn"}
+    assert seen["streamed"] == {"text": "Second answer.", "stop_reason": "end_turn"}
     assert seen["merged"]["text"].replace("\n", "") == "I will run it.Done."
     assert (seen["merged"]["stop_reason"], set(seen["merged"]["types"])) == ("end_turn", {"text"})
-    assert seen["goes_on"] == "history: 2 user messages; first: SC:hello conversation"
+    assert seen["goes_on"] == "history: 4 user messages; first: SC:hello"
     assert seen["tool_call"] == {"stop_reason": "tool_use", "name": "tide", "input": {"at": "noon"}}
     assert seen["tool_told"] == {"text": "Tool said: high water", "stop_reason": "end_turn"}
-    assert (seen["wrong_token"]["status"], seen["wrong_token"]["type"]) == (401, "authentication_error")
-    assert (seen["no_messages"]["status"], seen["no_messages"]["type"]) == (400, "invalid_request_error")
-    assert (seen["failed"]["status"], seen["failed"]["type"]) == (400, "invalid_request_error")
-    assert (seen["failed_stream"]["status"], seen["failed_stream"]["type"]) == (403, "permission_error")
     assert seen["tokens"] > 0
-    assert any("sonnet" in name for name in seen["models"])
-    check_asked_once(model)
+    check_failures(seen, model)
 
 
 def check_openai(seen: Json, model: ModelServer) -> None:
     """What OpenAI's client must have seen, in whatever language."""
     whole = {"text": "Hello there, friend.", "finish_reason": "stop", "object": "chat.completion", "total_is_sum": True}
     assert seen["whole"] == whole
-    assert seen["streamed"] == {"text": "Hello there, friend.", "finish_reason": "stop", "usage": True}
+    assert seen["streamed"] == {"text": "Second answer.", "finish_reason": "stop", "usage": True}
     assert (seen["merged"]["text"].replace("\n", ""), seen["merged"]["finish_reason"]) == (
         "I will run it.Done.",
         "stop",
     )
+    assert seen["goes_on"] == "history: 4 user messages; first: SC:hello"
     assert seen["tool_call"] == {"finish_reason": "tool_calls", "name": "tide", "input": {"at": "noon"}}
     assert seen["tool_told"] == {"text": "Tool said: high water", "finish_reason": "stop"}
     assert seen["response"] == {"text": "Hello there, friend.", "status": "completed"}
-    goes_on = "history: 2 user messages; first: SC:hello response"
+    goes_on = "history: 2 user messages; first: SC:hello"
     assert seen["response_goes_on"] == {"text": goes_on, "status": "completed"}
     assert seen["response_tool"] == {"name": "tide", "text": "Tool said: low water"}
-    assert seen["wrong_token"]["status"] == 401
-    assert (seen["no_messages"]["status"], seen["no_messages"]["type"]) == (400, "invalid_request_error")
-    assert (seen["failed"]["status"], seen["failed"]["type"]) == (400, "invalid_request_error")
-    assert seen["failed_stream"]["status"] == 403
+    check_failures(seen, model)
+
+
+def check_failures(seen: Json, model: ModelServer) -> None:
+    """What all of them must have seen of what goes wrong; and nothing made the agent do its work again."""
+    assert seen["after_leaving"].startswith("history: ")
+    assert seen["after_leaving"].endswith("first: SC:hello")
+    assert seen["wrong_token"] == {"status": 401, "type": "authentication_error"}
+    assert seen["no_messages"] == {"status": 400, "type": "invalid_request_error"}
+    assert seen["failed"] == {"status": 400, "type": "invalid_request_error"}
+    assert seen["failed_stream"] == {"status": 529, "type": "overloaded_error"}
     assert any("sonnet" in name for name in seen["models"])
-    check_asked_once(model)
+    # The clients repeat what fails with 529 by themselves; each such repetition would be a session of its own here.
+    asked = {status: set[str]() for status in ("400", "529")}
+    for request in model.requests:
+        if request.directive is not None and request.directive.name == "error":
+            asked[request.directive.args].add(str(request.body["metadata"]))
+            assert len(request.conversation.prompts) == 1
+    assert {status: len(sessions) for status, sessions in asked.items()} == {"400": 1, "529": 1}
 
 
-def check_asked_once(model: ModelServer) -> None:
-    """No client's retry made the agent do its work again: the failing prompts reached the model once."""
-    failing = [each.directive.args for each in model.requests if each.directive and each.directive.name == "error"]
-    assert sorted(failing) == ["400", "403"]
-
-
-@pytest.mark.parametrize("version", NEWEST)
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_the_python_client_of_anthropic_sees_a_model_that_is_an_agent(version: str, tmp_path: Path) -> None:
     async with http_stage(version, tmp_path) as (server, model):
         with anyio.fail_after(SCENES_S):
@@ -134,7 +138,7 @@ async def test_the_python_client_of_openai_sees_a_model_that_is_an_agent(version
             check_openai(await openai_scenes(server, "mcp__parent__tide"), model)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", NEWEST)
 async def test_the_node_client_of_anthropic_sees_what_the_python_client_sees(version: str, tmp_path: Path) -> None:
     package = npm_package("@anthropic-ai/sdk")
     if package is None:
@@ -144,7 +148,7 @@ async def test_the_node_client_of_anthropic_sees_what_the_python_client_sees(ver
             check_anthropic(await node_scenes("anthropic_client.mjs", package, server, "mcp__parent__tide"), model)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", OLDEST)
 async def test_the_node_client_of_openai_sees_what_the_python_client_sees(version: str, tmp_path: Path) -> None:
     package = npm_package("openai")
     if package is None:

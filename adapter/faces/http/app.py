@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from adapter import __version__
 from adapter.faces.http.body import read_json
 from adapter.faces.http.exchange import Exchange
 from adapter.faces.http.refusals import TYPES, is_messages_api
 from adapter.faces.http.renderings import rendering_of
+from protocol import openapi
 from protocol.errors import AdapterError
 from protocol.httperrors import Failure, HttpError, failed_start
 from protocol.wire.chat_api import read_chat_request
@@ -79,6 +81,7 @@ def build_app(desk: Desk, endpoints: Endpoints, settings: HttpSettings) -> ASGIA
         _route("/v1/sessions", "GET", endpoints.list_sessions),
         _route("/v1/sessions/{id}", "GET", endpoints.show_session),
         _route("/v1/sessions/{id}", "DELETE", endpoints.end_session),
+        Route("/openapi.json", _show_document, methods=["GET"]),
         Route("/healthz", _say_ok, methods=["GET"]),
         Route("/", _say_ok, methods=["GET"]),
         Route("/api/hello", _say_ok, methods=["GET"]),
@@ -112,6 +115,10 @@ def tell_failure(request: Request, failure: Failure) -> Response:
 def speaks_anthropic(request: Request) -> bool:
     """Whether the client expects the Messages API's shapes."""
     return is_messages_api(request.url.path) or "anthropic-version" in request.headers
+
+
+async def _show_document(request: Request) -> Response:
+    return Response(_encode(openapi.document(__version__)), media_type="application/json")
 
 
 async def _say_ok(request: Request) -> Response:

@@ -146,8 +146,19 @@ class Conversation:
         self.users += 1
 
     def fits(self, digests: list[bytes]) -> bool:
-        """Whether a request can go on here at once."""
-        return not self.users and self.place.fits(digests)
+        """Whether a request can go on here at once, or as soon as a turn whose client has gone is interrupted."""
+        return (not self.users and self.place.fits(digests)) or self.is_left(digests)
+
+    def is_left(self, digests: list[bytes]) -> bool:
+        """Whether a request goes on from the turn that its client has just left. Whoever stops an answer asks the next
+        thing at once, while the turn is still being interrupted."""
+        job = self.job
+        return (
+            job is not None
+            and self.users == 1
+            and job.reply.abandoned.is_set()
+            and digests[-3:-2] == [job.question_digest]
+        )
 
     async def run(self, job: Job, request: TurnRequest, digests: list[bytes], append: bool) -> None:
         """Run a turn, from its place in the line to its end, and write its replies. Raises nothing; what goes wrong is

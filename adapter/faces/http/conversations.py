@@ -135,7 +135,11 @@ class Conversations:
         if owners:
             return owners
         # A turn that was cut short: all but the last answer, which nobody knows whole.
-        return [each.id for each in self._all.values() if each.place.is_loose and each.place.fits(digests)]
+        return [
+            each.id
+            for each in self._all.values()
+            if each.is_left(digests) or (each.place.is_loose and each.place.fits(digests))
+        ]
 
     def _only(self, fitting: list[Conversation], request: TurnRequest) -> Conversation | None:
         """The one of several that the request goes on with: the only one at all, or the only one that is set up for
