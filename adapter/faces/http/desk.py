@@ -137,7 +137,8 @@ def _choice(headers: Mapping[str, str], name: str, allowed: tuple[Chosen, ...], 
 
 
 def _check_headers(request: TurnRequest, headers: Mapping[str, str]) -> None:
-    if headers.get(STRICT_HEADER, "").lower() in ("1", "true") and (odd := set(request.ignored) - {"max_tokens"}):
+    is_strict = _choice(headers, STRICT_HEADER, ("true", "false"), "false") == "true"
+    if is_strict and (odd := set(request.ignored) - {"max_tokens"}):
         raise invalid(f"these members change nothing here: {', '.join(sorted(odd))}")
     if headers.get(HISTORY_HEADER, "append") != "append":
         raise invalid("must be append", HISTORY_HEADER)

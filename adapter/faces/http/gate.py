@@ -33,8 +33,6 @@ OPEN_TO_ALL = frozenset({("GET", "/healthz"), ("HEAD", "/healthz"), ("HEAD", "/"
 """What needs no token, and tells nothing but that somebody is here: Claude Code probes a base URL with the last two
 (headroomlabs-ai/headroom#2032)."""
 
-WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -104,11 +102,12 @@ class KnownToken:
 
 
 class JsonOnly:
-    """What has a body has JSON: the types that a web page can send without being asked for leave are not JSON."""
+    """What is posted is JSON: the types that a web page can post without being asked for leave are not. Other methods
+    with a body need that leave, whatever they carry."""
 
     def check(self, head: Head) -> Refusal | None:
         """See `Rule`."""
-        if head.method not in WITH_BODY:
+        if head.method != "POST":
             return None
         kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
