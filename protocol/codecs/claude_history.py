@@ -38,7 +38,6 @@ INTERRUPTED = "[Request interrupted by user"
 NOTHING_ASKED = "No response requested."
 """What the CLI writes in the agent's name after a prompt that was cut off."""
 
-_TASK_TOOLS = frozenset({"TaskCreate", "TaskUpdate", "TaskList"})
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 _TAG = re.compile(r"<([a-z-]+)>(.*?)</\1>", re.DOTALL)
 _OUTPUT_TAGS = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")
@@ -52,7 +51,6 @@ class HistoryReader:
         self._turn: str | None = None
         self._open: dict[str, str | None] = {}
         """Tool calls without an output, each with its agent."""
-        self._tasks: set[str] = set()
         self._interrupted = False
         self._failed: dict[str, Any] | None = None
         self._text: str | None = None
@@ -132,7 +130,6 @@ class HistoryReader:
             said["error"] = line.get("error") or "unknown"
         self._ensure_turn(line, out)
         self._tell_all(said, out)
-        self._tasks.update(str(block.get("id")) for block in blocks if block.get("name") in _TASK_TOOLS)
         if agent is None:
             self._failed = line if failed else None
             self._text = _text_of(blocks) or self._text
@@ -227,9 +224,7 @@ class HistoryReader:
 
     def _tell_results(self, line: dict[str, Any], results: list[dict[str, Any]], agent: str | None, out: Told) -> None:
         said: dict[str, Any] = {"type": "user", "message": {"role": "user", "content": results}}
-        said["parent_tool_use_id"] = agent
-        if any(block.get("tool_use_id") in self._tasks for block in results):
-            said["tool_use_result"] = line.get("toolUseResult")
+        said |= {"parent_tool_use_id": agent, "tool_use_result": line.get("toolUseResult")}
         self._ensure_turn(line, out)
         self._tell_all(said, out)
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_cli]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
 TOLD_AGAIN = {"turn_started", "message", "tool_call_started", "tool_call_input", "tool_call_output", "turn_completed"}
-NOT_KEPT = ("usage", "cost_usd", "duration_ms", "num_turns")
+NOT_KEPT = ("usage", "context_window", "cost_usd", "duration_ms", "num_turns")
 
 
 def comparable(events: list[Json]) -> list[Json]:
