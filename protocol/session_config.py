@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from protocol.conversations import check_conversation_id
 from protocol.hooks import HookSubscription, check_hooks
+from protocol.mcp_config import McpServers
 from protocol.model import Params, Text
-from protocol.tools import ParentTool, check_tools
+from protocol.tools import OWN_SERVER, ParentTool, check_tools
 
 RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
 
@@ -27,7 +28,7 @@ class SessionConfig(Params):
     append_system_prompt: str | None = None
     allowed_dirs: list[Text] = Field(default_factory=list, description="Further folders that the agent may use.")
     plans_directory: Text | None = None
-    mcp_servers: dict[str, dict[str, JsonValue]] | None = Field(None, description="In the CLI ecosystem's own shape.")
+    mcp_servers: McpServers | None = Field(None, description="In the CLI ecosystem's own shape.")
     allowed_tools: list[Text] | None = None
     disallowed_tools: list[Text] | None = None
     tools: list[ParentTool] = Field(default_factory=list, description="The parent's own, which it runs (`call_tool`).")
@@ -58,7 +59,13 @@ class SessionConfig(Params):
     def _are_no_options(cls, value: str | None) -> str | None:
         return None if value is None else check_conversation_id(value)
 
-    _tools_fit = field_validator("tools")(check_tools)
+    @field_validator("tools")
+    @classmethod
+    def _tools_fit(cls, tools: list[ParentTool], info: ValidationInfo) -> list[ParentTool]:
+        if tools and OWN_SERVER in (info.data.get("mcp_servers") or ()):
+            raise ValueError(f"beside them no server in mcp_servers can be called {OWN_SERVER!r}")
+        return check_tools(tools)
+
     _hooks_fit = field_validator("hooks")(check_hooks)
 
     @field_validator("env")

@@ -12,6 +12,9 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from protocol.model import Params, Result
 
+OWN_SERVER = "parent"
+"""What a CLI that knows MCP calls the server of the parent's tools."""
+
 MAX_TOOL_NAME = 64
 """Characters of a tool's name: what every model API takes, and what leaves room for the name that the CLI gives it."""
 

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from adapter.process.scratch import folder_of
+
 if TYPE_CHECKING:
     from anyio.abc import Process, TaskGroup
 
@@ -55,7 +57,8 @@ _log = logging.getLogger(__name__)
 
 
 class Guardian:
-    """Cleans up by `daemon_id`, the first part of every mark, when this process dies without `close`."""
+    """Cleans up by `daemon_id`, the first part of every mark, and the scratch folder, when this process dies without
+    `close`."""
 
     def __init__(self, daemon_id: str, *, python: str = sys.executable) -> None:
         self._daemon_id = daemon_id
@@ -131,7 +134,7 @@ class Guardian:
 
     def _command(self) -> list[str]:
         root = str(_SCRIPT.parent.parent.parent)
-        command = [self._python, "-I", "-S", "-B", str(_SCRIPT), root, self._daemon_id]
+        command = [self._python, "-I", "-S", "-B", str(_SCRIPT), root, self._daemon_id, folder_of(self._daemon_id)]
         if sys.platform != "linux":
             import psutil
 

@@ -3,8 +3,9 @@
 Owns: noticing that the daemon is gone (the end of a pipe that only the daemon holds), and ending what it left.
 Refuses: to do anything while the daemon lives, and to touch what neither carries the daemon's mark nor was named to it
 or seen below what was. Imported by nobody: `adapter.process.guardian` runs it by its path, as
-`python -I -S -B guardian_script.py ROOT MARK_PREFIX [SITE]`, where ROOT is the folder that holds the package `adapter`,
-and SITE the one that holds psutil, which is needed where there is no /proc.
+`python -I -S -B guardian_script.py ROOT MARK_PREFIX SCRATCH [SITE]`, where ROOT is the folder that holds the package
+`adapter`, SCRATCH the daemon's scratch folder, and SITE the one that holds psutil, which is needed where there is no
+/proc.
 
 Its stdin: `+ PID STARTED` names a CLI, `- PID STARTED` takes that back, `bye` says that the daemon goes in good order.
 The end of input without `bye` means that the daemon died.
@@ -32,12 +33,13 @@ _GIVE_UP_S = 10.0
 """Seconds after which the guardian gives up on processes that SIGKILL does not end."""
 
 
-def main(root: str, mark_prefix: str, *site: str) -> None:
+def main(root: str, mark_prefix: str, scratch: str, *site: str) -> None:
     """Wait for the daemon's farewell or end, then leave nothing behind."""
     for number in _IGNORED:
         _signal.signal(number, _signal.SIG_IGN)
     clis, farewell = _listen()
     sys.path.extend((root, *site))
+    _clear(scratch)
     _clean_up({} if farewell else clis, mark_prefix)
 
 
@@ -56,6 +58,17 @@ def _listen() -> tuple[dict[bytes, None], bool]:
             elif line.startswith(b"- "):
                 clis.pop(line[2:], None)
     return clis, False
+
+
+def _clear(scratch: str) -> None:
+    """First of all, because it may hold secrets. Most daemons have none."""
+    try:
+        posix.stat(scratch)
+    except OSError:
+        return
+    from adapter.process.scratch import clear
+
+    clear(scratch)
 
 
 def _clean_up(named: dict[bytes, None], mark_prefix: str) -> None:

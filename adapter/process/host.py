@@ -16,6 +16,7 @@ from adapter.process.child import Child, Exit
 from adapter.process.environment import ALLOWED, DENIED, scrub
 from adapter.process.guardian import Guardian
 from adapter.process.identity import ProcessId, new_mark
+from adapter.process.scratch import Scratch
 from adapter.process.terminal import ENVIRONMENT as TERMINAL_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class ProcessHost:
         self.environment = scrub(environment, denied=denied, allowed=allowed)
         """What every child inherits."""
         self._guardian = Guardian(daemon_id)
+        self.scratch = Scratch(daemon_id)
+        """For files that a child reads when it starts."""
 
     async def open(self) -> None:
         """Start the guardian. Without one, the daemon's own death is covered by the sweep at the next start only."""
@@ -73,6 +76,7 @@ class ProcessHost:
 
     async def close(self) -> None:
         """Tell the guardian that all is done. Idempotent."""
+        self.scratch.close()
         await containment.sweep(self.daemon_id)
         await self._guardian.close()
 

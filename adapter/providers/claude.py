@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from adapter.guard import GuardedTasks
+from adapter.process import scratch
 from adapter.process.child import Exit
 from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
@@ -23,8 +24,7 @@ from adapter.providers.claude_command import (
     build_arguments,
     build_environment,
     may_skip_permissions,
-    remove_file,
-    write_mcp_file,
+    mcp_file_text,
 )
 from adapter.providers.claude_handshake import PROVIDER
 from adapter.providers.claude_live import LiveOutput
@@ -260,7 +260,7 @@ class ClaudeAdapter(ProviderAdapter):
         launch = replace(launch, resume_at=await self._archive.check(launch))
         provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
         path = self.find()
-        mcp_file = write_mcp_file(launch.config)
+        mcp_file = self._write_mcp_file(launch.config)
         try:
             command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
             environment = build_environment(launch.config)
@@ -281,8 +281,16 @@ class ClaudeAdapter(ProviderAdapter):
                 raise
         finally:
             # The CLI reads the file before it answers the handshake (measured with claude 2.1.x).
-            remove_file(mcp_file)
+            scratch.remove(mcp_file)
         return process
+
+    def _write_mcp_file(self, config: SessionConfig) -> str | None:
+        text = mcp_file_text(config)
+        try:
+            return None if text is None else self._host.scratch.write("agent-adapter-mcp", text)
+        except OSError as error:
+            text = f"The MCP servers could not be written to a file for the CLI: {error.strerror}"
+            raise ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint="Is the disk full?") from error
 
     async def _end(self, process: ClaudeProcess) -> None:
         """End a process that no session reads. Shielded."""

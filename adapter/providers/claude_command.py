@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from protocol.codecs.claude_guard import with_guard
 from protocol.codecs.claude_hooks import hook_fields
 from protocol.codecs.claude_tools import ALLOW_RULE, SERVER
+from protocol.mcp_config import dump_servers
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
@@ -128,24 +128,6 @@ def build_environment(config: SessionConfig) -> dict[str, str]:
     return {**({CHECKPOINTING: "true"} if config.checkpoint else {}), **config.env}
 
 
-def write_mcp_file(config: SessionConfig) -> str | None:
-    """Write the MCP servers to a new file that only we can read; its path, or None where there are none.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    if not config.mcp_servers:
-        return None
-    descriptor, path = tempfile.mkstemp(prefix="agent-adapter-mcp-", suffix=".json")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"mcpServers": config.mcp_servers}, file)
-    return path
-
-
-def remove_file(path: str | None) -> None:
-    """Remove a file that may be gone already."""
-    if path is not None:
-        try:
-            os.unlink(path)
-        except OSError:
-            return
+def mcp_file_text(config: SessionConfig) -> str | None:
+    """What the MCP configuration file holds; None where there are no servers."""
+    return json.dumps({"mcpServers": dump_servers(config.mcp_servers)}) if config.mcp_servers else None

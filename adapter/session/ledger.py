@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
-from adapter.process import containment
+from adapter.process import containment, scratch
 from adapter.process.identity import ProcessId, boot_id, identify, is_alive
 from adapter.session import store
 from adapter.session.record import DaemonRecord, KeyedTurn, SessionRecord, TurnEntry
@@ -91,6 +91,7 @@ class Ledger:
             if swept:
                 log.warning("ended %d processes that a daemon (PID %d) left behind", len(swept), daemon.pid)
             ended += swept
+            scratch.clear(scratch.folder_of(daemon.daemon_id))
             self._note_all(store.settle_dead_daemon(daemon.daemon_id))
         self._note_all(store.forget_old())
         await self._write_noted()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from protocol.codecs.claude_open import Asked
-from protocol.permissions import DENIED_BY_PARENT, Decision
+from protocol.permissions import DENIED_BY_ERROR, DENIED_BY_PARENT, DENIED_BY_TIMEOUT, Decision
 from protocol.signals import PermissionAsked
 from protocol.wire.claude import PLAN_TOOL, QUESTION_TOOL, tool_kind
 
@@ -50,9 +50,7 @@ def ask_permission(request_id: str, body: dict[str, Any], own: ParentTool | None
 
 def ask_elicitation(request_id: str, body: dict[str, Any]) -> Asked:
     """The question of `elicitation`."""
-    given: dict[str, Any] = {
-        name: body[name] for name in ("message", "mode", "requested_schema", "url") if name in body
-    }
+    given: dict[str, Any] = {name: value for name, value in body.items() if name not in ("subtype", "mcp_server_name")}
     asked = PermissionAsked(
         request_id=request_id,
         tool_call_id=request_id,
@@ -62,7 +60,7 @@ def ask_elicitation(request_id: str, body: dict[str, Any]) -> Asked:
         title=body.get("message"),
         suggestions=[],
     )
-    return Asked(asked, _elicitation_answer)
+    return Asked(asked, lambda decision: _elicitation_answer(body, decision))
 
 
 def _permission_answer(body: dict[str, Any], decision: Decision) -> dict[str, Any]:
@@ -81,7 +79,11 @@ def _permission_answer(body: dict[str, Any], decision: Decision) -> dict[str, An
     return response
 
 
-def _elicitation_answer(decision: Decision) -> dict[str, Any]:
+def _elicitation_answer(body: dict[str, Any], decision: Decision) -> dict[str, Any]:
     if decision.outcome == "deny":
-        return {"action": "decline"}
+        # MCP tells a no from nobody's having answered.
+        nobody = decision.interrupt or decision.message in (DENIED_BY_TIMEOUT, DENIED_BY_ERROR)
+        return {"action": "cancel" if nobody else "decline"}
+    if body.get("mode") == "url":
+        return {"action": "accept"}
     return {"action": "accept", "content": decision.updated_input or {}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
 
+from protocol.codecs.claude_mcp import read_elicitation_complete, tell_failures
 from protocol.events import Compaction, Notice, NoticeLevel, PermissionResolved, Retry, SessionUpdated
 from protocol.signals import Compacting, ProviderEvent
 from protocol.wire.claude import RUNTIME_MODE_OF, SILENT_SUBTYPES
@@ -44,6 +45,7 @@ class SystemReader:
             "control_request_progress": _notice("debug", "status", "The CLI works on a control request."),
             "commands_changed": self._read_commands_changed,
             "local_command_output": _notice("info", "content"),
+            "elicitation_complete": read_elicitation_complete,
         }
 
     def read(self, line: dict[str, Any], out: Out) -> None:
@@ -89,6 +91,7 @@ class SystemReader:
             "apiKeySource": "api_key_source",
         }
         fields = {ours: line[theirs] for theirs, ours in names.items() if theirs in line}
+        out += tell_failures(self.known.get("mcp_servers"), fields.get("mcp_servers"))
         self.learn(fields | _runtime_mode(line.get("permissionMode")), out)
 
     def _read_status(self, line: dict[str, Any], out: Out) -> None:

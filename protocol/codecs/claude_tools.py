@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from protocol.codecs.claude_open import Asked, Replied
 from protocol.mcp_server import McpNoted, McpReply, McpServer
 from protocol.signals import ToolCalled
+from protocol.tools import OWN_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from protocol.tools import ParentTool
 
-SERVER = "parent"
+SERVER = OWN_SERVER
 """The server's name: the CLI calls a tool of it `mcp__parent__` and the parent's own name."""
 
 PREFIX = f"mcp__{SERVER}__"

@@ -28,7 +28,7 @@ async def test_prompts_schemas_agents_and_servers_stay_off_the_command_line(work
     async with mock_daemon() as daemon:
         result = await daemon.request("start_session", config={"working_dir": str(workspace), **config})
         arguments = " ".join(psutil.Process(result["pid"]).cmdline())
-        left = list(Path(tempfile.gettempdir()).glob("agent-adapter-mcp-*"))
+        left = list(Path(tempfile.gettempdir()).glob("agent-adapter-*/agent-adapter-mcp-*"))
     assert "--mcp-config" in arguments
     assert SECRET not in arguments
     assert left == []
