@@ -173,17 +173,18 @@ _RUN: Final = "run"
 
 def trust_form(asked: PermissionAsked) -> Json:
     """Whether what a project brings with it may run, as params of `elicitation/create` without its scope."""
-    folder = asked.input.get("working_dir")
-    where = folder if isinstance(folder, str) else "This folder"
     answers = [
-        {"const": _RUN, "title": "I trust this folder: let them run"},
+        {"const": _RUN, "title": "I trust this folder: use them"},
         {"const": "leave", "title": "Start without them"},
     ]
-    found = json.dumps(asked.input, indent=2, ensure_ascii=False, default=str)[:_TRUST_LIMIT]
-    about = {"type": "string", "title": "Commands of the project", "description": found, "oneOf": answers}
+    items = asked.input.get("items")
+    found = [_finding(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    if asked.input.get("more"):
+        found.append(f"and {asked.input['more']} more")
+    about = {"type": "string", "title": "What it brings", "description": "\n".join(found), "oneOf": answers}
     return {
         "mode": "form",
-        "message": asked.title or f"{where} brings commands that would run without being asked for.",
+        "message": asked.title or "Does this folder have your trust?",
         "requestedSchema": {"type": "object", "properties": {_TRUST: about}, "required": [_TRUST]},
     }
 
@@ -194,8 +195,8 @@ def trust_answer(result: Any) -> Json:
     return {"outcome": "allow"} if content.get(_TRUST) == _RUN else DENY
 
 
-_TRUST_LIMIT: Final = 4000
-"""Characters of what would run: what a person reads before saying yes."""
+def _finding(item: Json) -> str:
+    return f"{item.get('what')} {item.get('name')} in {item.get('file')}: {item.get('detail')}"
 
 
 def _plan_choices(asked: PermissionAsked) -> list[Choice]:

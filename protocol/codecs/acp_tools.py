@@ -11,6 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from protocol.events import FileChange
 
 Json = dict[str, Any]
@@ -85,7 +87,7 @@ def output_content(kind: str, output: Any, *, is_error: bool) -> list[Json]:
     return content
 
 
-def change_content(changes: list[FileChange]) -> list[Json]:
+def change_content(changes: Sequence[FileChange]) -> list[Json]:
     """The differences that a call really made, hunk by hunk."""
     return [
         {"type": "diff", "path": change.path, "oldText": change.old_text, "newText": change.new_text}
@@ -93,7 +95,7 @@ def change_content(changes: list[FileChange]) -> list[Json]:
     ]
 
 
-def change_locations(changes: list[FileChange]) -> list[Json]:
+def change_locations(changes: Sequence[FileChange]) -> list[Json]:
     """Where it made them."""
     return [{"path": change.path, "line": change.line} if change.line else {"path": change.path} for change in changes]
 

@@ -21,6 +21,27 @@ QUESTIONS = [
 ]
 TODOS = [{"content": "Look", "status": "completed"}, {"content": "Mend", "status": "in_progress"}]
 
+TASK = {"task_id": "agent1", "tool_use_id": "call_agent", "description": "Look around", "task_type": "local_agent"}
+DELEGATION: list[Json] = [
+    {
+        "turn": [
+            {
+                "tool": "Agent",
+                "id": "call_agent",
+                "input": {"description": "Look around", "prompt": "look"},
+                "output": "launched",
+                "during": [{"system": TASK | {"subtype": "task_started", "is_backgrounded": True}}],
+            },
+            {"text": "It looks around."},
+        ]
+    },
+    {"delay_ms": 50},
+    {"system": {"subtype": "task_updated", "task_id": "agent1", "patch": {"status": "completed"}}},
+    {"turn": [{"text": "It found a tree."}], "prompt": None, "origin": {"kind": "task-notification"}},
+    {"forever": [{"turn": [{"text": "You said: ${prompt}"}]}]},
+]
+"""A prompt that leaves an agent in the background, which then reports."""
+
 TURNS: dict[str, list[Json]] = {
     "hello": [{"thinking": "Politely."}, {"text": "Hello "}, {"text": "there."}],
     "run": [
@@ -72,6 +93,6 @@ TURNS: dict[str, list[Json]] = {
 
 def write(folder: Path) -> Path:
     """The scenario as a file: any prompt at any time."""
-    cases = [{"prompt": f"^{word}", "turn": turn} for word, turn in TURNS.items()]
+    cases: list[Json] = [{"prompt": f"^{word}", "turn": turn} for word, turn in TURNS.items()]
     cases.append({"prompt": "", "turn": [{"text": "You said: ${prompt}"}]})
     return write_scenario(folder, {"forever": [{"case": cases}]})

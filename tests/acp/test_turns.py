@@ -9,7 +9,7 @@ import pytest
 from tests.acp import scenario
 from tests.acp.editor import ALL_CAPABILITIES, Editor, choose, run_editor
 from tests.support.daemon import RpcError
-from tests.support.mock_daemon import MOCK, RecordedCli, mock_environment
+from tests.support.mock_daemon import MOCK, RecordedCli, mock_environment, write_scenario
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -257,6 +257,17 @@ async def test_an_idle_session_that_was_ended_comes_back_with_the_next_prompt(wo
     commands = cli.arguments()
     assert [("--resume" in each) for each in commands] == [False, False, True, False]
     assert commands[2][commands[2].index("--permission-mode") + 1] == "plan"
+
+
+async def test_a_prompt_waits_for_the_agents_that_it_left_in_the_background(workspace: Path, tmp_path: Path) -> None:
+    environment = mock_environment(write_scenario(tmp_path, *scenario.DELEGATION), "acp-agents", str(tmp_path))
+    async with run_editor("--claude-path", str(MOCK), env=environment, capabilities={}) as editor:
+        session = await editor.new(workspace)
+        assert await editor.prompt(session, "delegate") == "end_turn"
+        assert editor.text() == "It looks around.It found a tree."
+        statuses = [each["status"] for each in editor.updates() if each.get("toolCallId") == "call_agent"]
+        assert statuses == ["pending", "in_progress", "completed"]
+        assert await editor.prompt(session, "hello") == "end_turn"
 
 
 async def test_a_turn_that_nobody_asked_for_is_told_outside_of_a_prompt(workspace: Path, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ class Methods:
             send=self._send,
             modes=adapter.runtime_modes(config),
             max_queue=self._settings.max_queue,
+            patience=self._settings.tool_silence_timeout,
         )
         session.asking = call.message.id  # type: ignore[union-attr]
         self._by_own_id[own_id] = session

@@ -32,6 +32,8 @@ class Prompt:
         """Set when it has been answered, or is about to be."""
         self.before = anyio.CancelScope()
         """Around what happens before its turn is accepted; cancelled to end it there."""
+        self.after = anyio.CancelScope()
+        """Around the wait for what its turn has left running; cancelled to end it there."""
         self.completed: TurnCompleted | None = None
         self._ended = anyio.Event()
 
@@ -39,6 +41,7 @@ class Prompt:
         """It is to be answered with `cancelled`, however it ends."""
         self.cancelled = True
         self.before.cancel()
+        self.after.cancel()
 
     def complete(self, event: TurnCompleted) -> None:
         """Its turn has ended."""
@@ -55,11 +58,13 @@ class PromptQueue:
 
     Args:
         live: gives the session, started again where it has ended.
+        rest: waits for what a turn that has ended well has left running.
         limit: how many prompts may wait.
     """
 
-    def __init__(self, live: Callable[[], Awaitable[Session]], limit: int) -> None:
+    def __init__(self, live: Callable[[], Awaitable[Session]], rest: Callable[[], Awaitable[None]], limit: int) -> None:
         self._live = live
+        self._rest = rest
         self._limit = limit
         self._prompts: deque[Prompt] = deque()
         self._by_turn: dict[str, Prompt] = {}
@@ -86,6 +91,9 @@ class PromptQueue:
                 turn.release()
             if accepted:
                 await prompt.wait_completed()
+            if prompt.completed is not None and prompt.completed.error is None:
+                with prompt.after:
+                    await self._rest()
         finally:
             self._prompts.remove(prompt)
             prompt.over.set()

@@ -55,7 +55,7 @@ class Questions:
         if same in session.denied:
             return acp_questions.DENY
         choices = acp_questions.permission_choices(asked)
-        session.update(session.writer.announce(asked.tool_call_id, asked.tool_name, asked.kind, asked.input))
+        session.update(session.writer.calls.announce(asked.tool_call_id, asked.tool_name, asked.kind, asked.input))
         choice = await self._choose(session, asked, choices, asked.input)
         if choice is None:
             return acp_questions.DENY_AND_STOP
@@ -67,7 +67,7 @@ class Questions:
         questions = acp_questions.questions_of(asked)
         if not questions:
             return await self._elicit(session, asked)
-        session.update(session.writer.announce(asked.tool_call_id, asked.tool_name, asked.kind, asked.input))
+        session.update(session.writer.calls.announce(asked.tool_call_id, asked.tool_name, asked.kind, asked.input))
         if session.client.elicits_forms:
             form: Json = {"mode": "form", "message": "The agent has a question.", "toolCallId": asked.tool_call_id}
             form["requestedSchema"] = acp_questions.question_form(questions)
@@ -102,7 +102,7 @@ class Questions:
     ) -> acp_questions.Choice | None:
         params = {
             "sessionId": session.id,
-            "toolCall": session.writer.describe(asked.tool_call_id, given),
+            "toolCall": session.writer.calls.describe(asked.tool_call_id, given),
             "options": [choice.render() for choice in choices],
         }
         result = await self._request("session/request_permission", params, lane=session.own_id)

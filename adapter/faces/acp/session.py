@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adapter.faces.acp.afterwork import Afterwork
 from adapter.faces.acp.prompts import Prompt, PromptQueue
 from protocol import jsontext
 from protocol.codecs import acp_size
@@ -42,6 +43,7 @@ class AcpSession:
         send: sends rendered messages.
         modes: the runtime modes that can be had.
         max_queue: how many prompts may wait.
+        patience: seconds of silence after which agents in the background are not waited for any more; 0 for no limit.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class AcpSession:
         send: Callable[[str, list[bytes]], None],
         modes: list[str],
         max_queue: int,
+        patience: float,
     ) -> None:
         self.own_id = own_id
         self.config = config
@@ -64,7 +67,8 @@ class AcpSession:
         """The id of the editor's request that is starting it; None once it has been answered."""
         self.writer = UpdateWriter(client, config.working_dir)
         self.options = Options(modes, [], {})
-        self.prompts = PromptQueue(self.live, max_queue)
+        self._afterwork = Afterwork(lambda: bool(self.writer.calls.agents), patience)
+        self.prompts = PromptQueue(self.live, self._afterwork.wait_over, max_queue)
         self.denied: set[str] = set()
         """Questions that the user wants to be answered with a denial without being asked again."""
         self._start = start
@@ -142,14 +146,20 @@ class AcpSession:
 
     async def prompt(self, content: Any, prompt: Prompt) -> str:
         """Run a prompt; its stop reason. See `PromptQueue.run`."""
-        return await self.prompts.run(content, prompt)
+        try:
+            return await self.prompts.run(content, prompt)
+        finally:
+            self.update(self.writer.calls.close())
 
     async def cancel(self) -> None:
-        """End its prompts and whatever turn runs."""
+        """End its prompts, whatever turn runs, and the agents in the background."""
         self.prompts.cancel()
         session = self._session
-        if session is not None and session.state in (SessionState.IDLE, SessionState.BUSY):
-            await session.interrupt()
+        if session is None or session.state not in (SessionState.IDLE, SessionState.BUSY):
+            return
+        if not await session.interrupt():
+            for agent in sorted(self.writer.calls.agents):
+                await session.query("stop_task", {"task_id": agent})
 
     # Its options
 
@@ -185,6 +195,7 @@ class AcpSession:
         bodies: list[bytes] = []
         for params in events:
             bodies += [self.render(update) for update in self.translate(params.event)]
+            self._afterwork.learn(params.event)
             if isinstance(params.event, TurnCompleted):
                 self._has_talked = self._has_talked or params.event.error is None
                 self.prompts.complete(params.turn_id, params.event)
@@ -193,7 +204,8 @@ class AcpSession:
     def replay(self, events: list[tuple[str | None, Event]], writer: UpdateWriter) -> None:
         """Send what was said before."""
         writer.replaying = True
-        self._put([self.render(update) for _, event in events for update in writer.write(event)], at_once=True)
+        updates = [update for _, event in events for update in writer.write(event)]
+        self._put([self.render(update) for update in [*updates, *writer.calls.close()]], at_once=True)
         writer.replaying = False
 
     def update(self, updates: list[Json]) -> None:
