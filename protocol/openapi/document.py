@@ -119,7 +119,7 @@ def _paths() -> dict[str, Any]:
 def _turn(asked: str, answered: str, failed: str, name: str) -> dict[str, Any]:
     """An operation that asks for a turn, in one body or as a stream."""
     answers = _answers(answered, failed, *OF_A_TURN)
-    answers["200"]["content"]["text/event-stream"] = {"schema": STRING}
+    answers["200"]["content"]["text/event-stream"] = {}
     answers["200"]["headers"] = {
         header: {"description": text, "schema": STRING} for header, text in ANSWER_HEADERS.items()
     }

@@ -25,7 +25,7 @@ _RESULT = record(
     content=either(STRING, items(either(_TEXT, record({"type": kind("image"), "source": record({"type": STRING})})))),
     is_error=BOOLEAN,
 )
-_USE = record({"type": kind("tool_use"), "id": STRING, "name": STRING}, input=ANY_OBJECT)
+_USE = record({"type": kind("tool_use"), "id": STRING, "name": STRING}, input=maybe(ANY_OBJECT))
 
 SCHEMAS: dict[str, Schema] = {
     "UserMessage": record({"role": kind("user"), "content": either(STRING, items(either(_TEXT, _MEDIA, _RESULT)))}),

@@ -30,12 +30,13 @@ class NoBrowserError(Exception):
     """There is no browser here."""
 
 
-async def render(url: str, profile: Path, *, virtual_ms: int = 4000) -> str:
+async def render(url: str, profile: Path, *flags: str, virtual_ms: int = 4000) -> str:
     """Open a page, let its scripts and requests come to their end, and give its document as HTML.
 
     Args:
         url: what to open.
         profile: an empty folder for all that the browser writes.
+        flags: further ones.
         virtual_ms: how far the page's own clock runs before the document is taken. It stands still while a request is
             under way.
 
@@ -47,7 +48,7 @@ async def render(url: str, profile: Path, *, virtual_ms: int = 4000) -> str:
     if path is None:
         raise NoBrowserError
     command = [
-        path, "--headless", "--disable-gpu", "--no-sandbox", *SILENT, f"--user-data-dir={profile}",
+        path, "--headless", "--disable-gpu", "--no-sandbox", *SILENT, *flags, f"--user-data-dir={profile}",
         f"--virtual-time-budget={virtual_ms}", "--dump-dom", url,
     ]  # fmt: skip
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(profile)}

@@ -103,6 +103,9 @@ class GuardedProtocol(H11Protocol):
         """What is no HTTP gets an error in the shape of all others."""
         self._close_with(Refusal(400, msg))
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Whoever asks for a WebSocket gets a plain answer; the base's advice to install one would mislead."""
+
     @property
     def _is_between_requests(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn says
