@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import crowd, latency, memory, peers, plan, plot, report, startup, throughput
+from benchmarks import acp, crowd, latency, memory, peers, plan, plot, report, startup, throughput
 from benchmarks.link import Failed
 from benchmarks.machine import describe, newest_real_cli
 from benchmarks.peers import CACHE
@@ -52,6 +52,7 @@ def measurements(place: Place, size: Plan, found: dict[str, Peer]) -> dict[str, 
         "memory_sessions": lambda: memory.measure_sessions(place, size, found),
         "stall": lambda: {"runs": [memory.measure_stall(place, size, count) for count in size.stall_sessions]},
         "crowd": lambda: crowd.measure(place, size),
+        "acp": lambda: acp.measure(place, size, found, real),
     }
 
 

@@ -152,6 +152,40 @@ def _stall(part: Results) -> list[Row]:
     return rows
 
 
+def _acp(part: Results) -> list[Row]:
+    peer = "claude-agent-acp"
+    rows = []
+    for what, goal, limit, of, unit, digits in (
+        ("CPU per update", "at most 1/8 of the peer", 1 / 8, lambda each: each["cpu_us"], "µs", 2),
+        ("updates a second", "(for comparison)", None, lambda each: each["rate"], "/s", 0),
+    ):
+        rows.append(_beside(f"ACP: {what}", goal, limit, part["throughput"], of, unit, digits))
+    rows.append(_beside("ACP: `initialize`", "at most 1/2 of the peer", 1 / 2, part["initialize"], _same, "ms", 0))
+    rows.append(_beside("ACP: `session/new`", "less than the peer", 1, part["new"], lambda each: each["all"], "ms", 0))
+    memory = {name: of["all"] for name, of in part["memory"].items()}
+    rows.append(_beside("ACP: memory, idle, all processes", "less than the peer", 1, memory, _same, "MB", 1))
+    ours, theirs = part["left"]["ours"], part["left"].get(peer)
+    mine = f"{ours['left']} of {ours['had']} left, gone after {ours['seconds']:.1f} s"
+    others = f"{peer}: {theirs['left']} of {theirs['had']} left" if theirs else f"{peer}: {MISSING}"
+    rows.append(Row("ACP: left 5 s after kill -9 with a tool running", "nothing", mine, others, "", not ours["left"]))
+    return rows
+
+
+def _beside(
+    what: str, goal: str, limit: float | None, part: Results, of: Callable[[Results], Results], unit: str, digits: int
+) -> Row:
+    """A row of the daemon beside the ACP peer."""
+    ours, theirs = of(part["ours"]), part.get("claude-agent-acp")
+    ratio = ours["median"] / of(theirs)["median"] if theirs else None
+    others = f"claude-agent-acp: {spread(of(theirs) if theirs else None, digits)} {unit if theirs else ''}".strip()
+    met = None if ratio is None or limit is None else ratio <= limit
+    return Row(what, goal, f"{spread(ours, digits)} {unit}", others, times(ratio), met)
+
+
+def _same(summary: Results) -> Results:
+    return summary
+
+
 def times(ratio: float | None) -> str:
     """A ratio as people say it."""
     if ratio is None:
@@ -174,4 +208,5 @@ _TABLE: tuple[tuple[str, Callable[[Results], list[Row]]], ...] = (
     ("memory_sessions", _memory_sessions),
     ("crowd", _crowd),
     ("stall", _stall),
+    ("acp", _acp),
 )

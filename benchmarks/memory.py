@@ -11,6 +11,8 @@ from benchmarks.targets import Acp, Ours
 from benchmarks.wire import Ear
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from benchmarks.peers import Peer
     from benchmarks.plan import Plan
     from benchmarks.targets import Place, Target
@@ -28,13 +30,20 @@ HELD_SHARE = 0.02
 
 
 def measure_idle(place: Place, peers: dict[str, Peer]) -> dict[str, Any]:
+    """What `weigh_idle` gives, of the native face and the peer."""
+    makers: list[Callable[[], Target]] = [lambda: Ours(place)]
+    if peers["acp"].command:
+        makers.append(lambda: Acp(place, peers["acp"]))
+    return weigh_idle(makers)
+
+
+def weigh_idle(makers: Sequence[Callable[[], Target]]) -> dict[str, Any]:
     """MB of an adapter that has answered `initialize` and has no session: alone, with the helpers it keeps, and what
     is its own alone."""
     taken: dict[str, dict[str, list[float]]] = {}
     for _ in range(IDLE_ROUNDS):
-        targets: list[Target] = [Ours(place)]
-        targets += [Acp(place, peers["acp"])] if peers["acp"].command else []
-        for target in targets:
+        for make in makers:
+            target = make()
             with target.link:
                 target.initialize()
                 time.sleep(SETTLE_S)

@@ -5,6 +5,8 @@ what limits an adapter: a flood is one prepared line, written by the hundred. A 
 
     {"deltas": 1000, "size": 24}     a flood: deltas of so many characters, as fast as they are taken
     {"deltas": 1000, "rate": 20}     so many a second, each with its number and the monotonic clock: `@7:123456789;`
+    {..., "child": 600}              first starts a process that sleeps so long, in a session of its own and deaf
+                                     to signals, as the real CLI's shell tool does
 
 Everything that is no stream (`--version`, `auth status`) is left to the shipped mock.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -74,6 +77,8 @@ class Cli:
         if session.replays_prompts:
             echo = session.user(prompt["message"].get("content"), isReplay=True)
             self._say({**echo, "uuid": uuid or echo["uuid"]})
+        if "child" in order:
+            _start_child(int(order["child"]))
         count, size, text = int(order["deltas"]), int(order.get("size", SIZE)), ""
         ticks = _ticks(float(order["rate"])) if "rate" in order else None
         per_message = max(1, min(MESSAGE_DELTAS, MESSAGE_CHARACTERS // size))
@@ -141,6 +146,11 @@ class Cli:
 
     def _say(self, line: dialect.Json) -> None:
         _write(dialect.encode(line) + b"\n")
+
+
+def _start_child(seconds: int) -> None:
+    command = f"trap '' INT TERM HUP; sleep {seconds}"
+    subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def _ticks(rate: float) -> Iterator[None]:

@@ -32,6 +32,9 @@ HOW = """## How it was measured
 - **Latency**: the mock writes its monotonic clock into the delta, the parent compares when it has read.
 - **At once**: every delta carries its number; a gap, a loss, a failed turn or a skipped `seq` fails the run. From all
   sessions streaming to the first one's end, the middle 60 % is looked at.
+- **ACP** rows are of both adapters on the same wire, by the same client. `session/new` is with the real CLI where one
+  is installed. For the last of them each adapter has a turn whose tool runs in a session of its own, deaf to signals,
+  as the real CLI's shell does; the adapter is killed by SIGKILL, and what it had started is looked at.
 - **A parent that stops reading**: the daemon's memory is sampled every 20 ms; then the parent reads on, and every
   character and every `seq` must be there.
 """

@@ -16,7 +16,7 @@ from benchmarks.stats import summarise
 from benchmarks.targets import Acp, Cli, Ours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from benchmarks.peers import Peer
     from benchmarks.plan import Plan
@@ -31,10 +31,15 @@ WARM_SETTLE_S = 3.0
 
 
 def measure_initialize(place: Place, plan: Plan, peers: dict[str, Peer]) -> dict[str, Any]:
-    """Milliseconds from the spawn to the answer of `initialize`, by target."""
+    """What `time_initialize` gives, of the native face and the peer."""
     makers: list[Callable[[], Target]] = [lambda: Ours(place)]
     if peers["acp"].command:
         makers.append(lambda: Acp(place, peers["acp"]))
+    return time_initialize(makers, plan)
+
+
+def time_initialize(makers: Sequence[Callable[[], Target]], plan: Plan) -> dict[str, Any]:
+    """Milliseconds from the spawn to the answer of `initialize`, by target."""
     taken: dict[str, list[float]] = {}
     for _ in range(plan.starts):
         for make in makers:
@@ -46,7 +51,7 @@ def measure_initialize(place: Place, plan: Plan, peers: dict[str, Peer]) -> dict
 
 
 def measure_sessions(place: Place, plan: Plan, peers: dict[str, Peer], cli: str | None) -> dict[str, Any]:
-    """Milliseconds to a session, by target, beside the start of the CLI alone.
+    """What `time_sessions` gives, of the native face and the peer.
 
     Args:
         place: where to run.
@@ -54,9 +59,14 @@ def measure_sessions(place: Place, plan: Plan, peers: dict[str, Peer], cli: str 
         peers: those that are there are measured too.
         cli: the real CLI; None for the mock.
     """
-    taken: dict[str, list[float]] = {}
     targets: list[Target] = [Ours(place, cli=cli)]
     targets += [Acp(place, peers["acp"], cli=cli)] if peers["acp"].command else []
+    return time_sessions(targets, place, plan, cli)
+
+
+def time_sessions(targets: Sequence[Target], place: Place, plan: Plan, cli: str | None) -> dict[str, Any]:
+    """Milliseconds to a session, by target, and what it takes longer than the CLI alone. Ends the targets."""
+    taken: dict[str, list[float]] = {}
     with ended_together([target.link for target in targets]):
         for target in targets:
             target.initialize()

@@ -169,15 +169,11 @@ class Ours(_Rpc):
         self.post("send_message", session_id=session, message=json.dumps(order))
 
 
-class Acp(_Rpc):
-    """claude-agent-acp, by the Agent Client Protocol."""
+class _Acp(_Rpc):
+    """What speaks the Agent Client Protocol."""
 
-    name = "claude-agent-acp"
     delta = b'"agent_message_chunk"'
     end = b'"stopReason"'
-
-    def __init__(self, place: Place, peer: Peer, *, cli: str | None = None, wide: bool = False) -> None:
-        super().__init__(place, peer.command, wide=wide, CLAUDE_CODE_EXECUTABLE=cli or place.mock)
 
     def initialize(self) -> None:
         self.call("initialize", protocolVersion=1, clientCapabilities={})
@@ -190,6 +186,25 @@ class Acp(_Rpc):
 
     def prompt(self, session: str, order: Mapping[str, float]) -> None:
         self.post("session/prompt", sessionId=session, prompt=[{"type": "text", "text": json.dumps(order)}])
+
+
+class Acp(_Acp):
+    """claude-agent-acp."""
+
+    name = "claude-agent-acp"
+
+    def __init__(self, place: Place, peer: Peer, *, cli: str | None = None, wide: bool = False) -> None:
+        super().__init__(place, peer.command, wide=wide, CLAUDE_CODE_EXECUTABLE=cli or place.mock)
+
+
+class OursAcp(_Acp):
+    """The daemon, by the same protocol."""
+
+    name = "ours"
+
+    def __init__(self, place: Place, *, cli: str | None = None, wide: bool = False) -> None:
+        command = [sys.executable, "-m", "adapter", "acp", "--claude-path", cli or place.mock, "--max-sessions", "512"]
+        super().__init__(place, command, wide=wide, PYTHONPATH=str(ROOT))
 
 
 class Sdk(Target):

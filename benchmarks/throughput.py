@@ -14,6 +14,8 @@ from benchmarks.stats import summarise
 from benchmarks.targets import Acp, Bare, Cli, Ours, Sdk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.peers import Peer
     from benchmarks.plan import Plan
     from benchmarks.targets import Place, Target
@@ -22,10 +24,15 @@ MICRO = 1e6
 
 
 def measure(place: Place, plan: Plan, peers: dict[str, Peer]) -> dict[str, Any]:
-    """By target: µs of CPU per delta, deltas a second, and the share of deltas that came unjoined."""
+    """What `compare` gives, of the native face, the bare loop, the CLI alone, and the peers."""
     targets: list[Target] = [Ours(place, wide=True), Bare(place, wide=True), Cli(place, wide=True)]
     targets += [Acp(place, peers["acp"], wide=True)] if peers["acp"].command else []
     targets += [Sdk(place, peers["sdk"], wide=True)] if peers["sdk"].command else []
+    return compare(targets, plan)
+
+
+def compare(targets: Sequence[Target], plan: Plan) -> dict[str, Any]:
+    """By target: µs of CPU per delta, deltas a second, and the share of deltas that came unjoined. Ends them."""
     cpu: dict[str, list[float]] = {target.name: [] for target in targets}
     rate: dict[str, list[float]] = {target.name: [] for target in targets}
     unjoined: dict[str, float] = {}

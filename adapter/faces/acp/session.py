@@ -6,6 +6,7 @@ for the moment): the next prompt brings it back by resuming. What is said before
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from adapter.faces.acp.afterwork import Afterwork
@@ -14,6 +15,7 @@ from protocol import jsontext
 from protocol.codecs import acp_size
 from protocol.codecs.acp import UpdateWriter
 from protocol.codecs.acp_options import DEFAULT, Options, commands_update
+from protocol.errors import AdapterError
 from protocol.events import Event, EventParams, SessionEnded, SessionStarted, SessionUpdated, TurnCompleted
 from protocol.lifecycle import SessionState
 from protocol.wire.acp import MODE_OF, MODES
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from adapter.providers.base import SessionConfig
     from adapter.session.session import Session
     from protocol.wire.acp import Client
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -119,9 +123,9 @@ class AcpSession:
         return session
 
     async def _learn(self, session: Session, *, is_new: bool) -> None:
-        models = (await session.query("list_models", {}))["models"]
-        commands = (await session.query("list_commands", {}))["commands"]
-        chosen = await session.query("get_defaults", {})
+        models = (await _ask(session, "list_models", models=[]))["models"]
+        commands = (await _ask(session, "list_commands", commands=[]))["commands"]
+        chosen = await _ask(session, "get_defaults", model=None, runtime_mode=None, effort=None)
         modes = self.options.available_modes
         self._commands = {command["name"]: command for command in commands}
         mode = chosen["runtime_mode"]
@@ -250,3 +254,12 @@ class AcpSession:
             if set(known) != set(self._commands):
                 updates.append(commands_update(list(self._commands.values())))
         return updates
+
+
+async def _ask(session: Session, query: str, **otherwise: Any) -> Json:
+    """Ask the session's CLI what an editor may choose from. One that cannot tell is used all the same."""
+    try:
+        return await session.query(query, {})
+    except AdapterError as error:
+        log.info("session %s: %s: %s", session.id, query, error.message)
+        return otherwise
