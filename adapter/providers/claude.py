@@ -32,7 +32,7 @@ from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_queries, claude_steering
-from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError
+from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError, invalid_param
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class ClaudeAdapter(ProviderAdapter):
                 return claude_queries.parse_models(process.handshake)
             if name == "list_commands":
                 return claude_queries.parse_commands(process.handshake)
+            if name == "set_effort":
+                _check_effort(params["effort"], process)
             query = claude_queries.QUERIES[name]
             return claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
         except RemoteProtocolError as error:
@@ -306,6 +308,12 @@ class ClaudeAdapter(ProviderAdapter):
 async def _drain(process: ClaudeProcess) -> None:
     async for _ in process:
         pass
+
+
+def _check_effort(effort: str | None, process: ClaudeProcess) -> None:
+    levels = claude_queries.effort_levels(process.handshake, process.model)
+    if effort is not None and levels and effort not in levels:
+        raise invalid_param("effort", f"this model takes: {', '.join(levels)}")
 
 
 def _read_version(answer: probe.Answer) -> str | None:

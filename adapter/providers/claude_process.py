@@ -179,6 +179,12 @@ class ClaudeProcess:
         return version if isinstance(version, str) else None
 
     @property
+    def model(self) -> str | None:
+        """The model, as the CLI told it last."""
+        told = self._codec.system.known.get("model")
+        return told if isinstance(told, str) else None
+
+    @property
     def provider_session_id(self) -> str | None:
         """The CLI's id of the conversation, as it told it last."""
         told = self._codec.system.known.get("provider_session_id")

@@ -84,9 +84,14 @@ class Asks:
             signals.QuestionWithdrawn: lambda signal: self._questions.withdraw(signal.request_id),
         }
 
-    def withdraw_all(self) -> None:
-        """The turn or the process has ended: no answer can be used any more."""
+    async def settle(self) -> None:
+        """Wait until the parent knows of every question that was taken back: before the turn ends that it was of."""
+        await self._questions.settle()
+
+    async def withdraw_all(self) -> None:
+        """The process has gone: no answer can be used any more. Returns when the parent knows."""
         self._questions.withdraw_all()
+        await self._questions.settle()
 
     def _on_permission_asked(self, asked: signals.PermissionAsked) -> None:
         self._timeline.flush()

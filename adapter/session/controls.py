@@ -68,4 +68,7 @@ class Controls:
         Raises:
             AdapterError: why there is no answer.
         """
-        return await self._adapter.query(self._session_id, name, params)
+        answer = await self._adapter.query(self._session_id, name, params)
+        if name == "set_effort":
+            self.config = self.config.model_copy(update={"effort": params["effort"]})
+        return answer

@@ -114,10 +114,10 @@ class Ending:
             async with self._turns.preparation:
                 running = any(turn.is_delivered for turn in turns)
                 self.exit = await self._link.stop(turn_running=running, fast=fast)
+            await self._asks.withdraw_all()
             for turn in turns:
                 if not turn.done.is_set():
                     self._turns.complete(turn, turns_end)
-            self._asks.withdraw_all()
             self._machine.fire(SessionTrigger.END)
             self._reception.is_closed = True
             tail = last_lines(self._link.last_exit.stderr_tail)

@@ -19,7 +19,12 @@ MAX_OPEN = 256
 allows for subagents that each ask, and stops a CLI that asks without end."""
 
 
-@dataclass(frozen=True, slots=True)
+SETTLE_S = 1.0
+"""How long it may take until the parent has been told of questions that were taken back: that is one write, which waits
+for nobody."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Open:
     taken_back: Callable[[], None]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -37,6 +42,8 @@ class QuestionTable:
         self._tasks = tasks
         self._changed = changed
         self._open: dict[str, _Open] = {}
+        self._leaving: set[_Open] = set()
+        self._left = anyio.Event()
 
     @property
     def is_waiting(self) -> bool:
@@ -63,13 +70,14 @@ class QuestionTable:
             settle: hands the answer on; called once, and only while the question is open.
             taken_back: called when it is withdrawn.
         """
-        self._open[request_id] = _Open(taken_back)
-        self._tasks.start_soon(self._run, request_id, ask, settle)
+        entry = self._open[request_id] = _Open(taken_back)
+        self._tasks.start_soon(self._run, request_id, entry, ask, settle)
 
     def withdraw(self, request_id: str) -> None:
         """The CLI no longer waits: take the question back from the parent."""
         if (entry := self._open.pop(request_id, None)) is not None:
             entry.taken_back()
+            self._leaving.add(entry)
             entry.scope.cancel()
             self._changed()
 
@@ -78,15 +86,29 @@ class QuestionTable:
         for request_id in list(self._open):
             self.withdraw(request_id)
 
+    async def settle(self) -> None:
+        """Wait until the parent has been told of every question that was taken back. Bounded."""
+        with anyio.move_on_after(SETTLE_S):
+            while self._leaving:
+                self._left = anyio.Event()
+                await self._left.wait()
+
     async def _run(
-        self, request_id: str, ask: Callable[[], Awaitable[Any]], settle: Callable[[Any], Awaitable[None]]
+        self,
+        request_id: str,
+        entry: _Open,
+        ask: Callable[[], Awaitable[Any]],
+        settle: Callable[[Any], Awaitable[None]],
     ) -> None:
-        entry = self._open.get(request_id)
-        if entry is None:
-            return
-        with entry.scope:
-            answer = await ask()
-            if self._open.get(request_id) is entry:
-                del self._open[request_id]
-                self._changed()
-                await settle(answer)
+        try:
+            if self._open.get(request_id) is not entry:
+                return
+            with entry.scope:
+                answer = await ask()
+                if self._open.get(request_id) is entry:
+                    del self._open[request_id]
+                    self._changed()
+                    await settle(answer)
+        finally:
+            self._leaving.discard(entry)
+            self._left.set()

@@ -13,7 +13,7 @@ import anyio
 from protocol import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from adapter.session.sink import Sink
     from adapter.session.timeline import Timeline
@@ -48,6 +48,8 @@ class Reception:
         self._is_urgent = is_urgent
         self._hold = anyio.CancelScope()
         self.handlers: Handlers = {signals.Compacting: self._on_compacting}
+        self.before: dict[type, Callable[[], Awaitable[None]]] = {}
+        """What has to be over before somebody acts on a signal; bounded."""
         self.is_held_back = False
         """Whether the CLI waits for a slow parent."""
         self.is_compacting = False
@@ -65,6 +67,8 @@ class Reception:
         for item in batch:
             act = self.handlers.get(type(item))
             if act is not None:
+                if (first := self.before.get(type(item))) is not None:
+                    await first()
                 act(item)
             elif not dropping:
                 self._timeline.add(item)  # type: ignore[arg-type]

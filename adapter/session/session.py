@@ -129,6 +129,10 @@ class Session:
         self.ended = self._ending.ended
         live = LiveCommands(session_id, adapter, sink, self._timeline, self._tasks, self._watchdog.touch)
         self._board = TaskBoard(self._timeline, live, self._turns.rest)
+        self._reception.before |= {
+            signals.TurnEnded: self._asks.settle,
+            signals.ProcessExited: self._asks.withdraw_all,
+        }
         self._reception.handlers |= {
             Tasks: self._board.on_tasks,
             signals.TurnBegan: self._turns.on_began,
@@ -304,7 +308,6 @@ class Session:
     def _on_exited(self, exited: signals.ProcessExited) -> None:
         """The process has gone: its turns end with it; the session does not."""
         self._reception.is_compacting = False
-        self._asks.withdraw_all()
         self._board.on_exited()
         if not self._turns.on_exited(exited) and not self._ending.is_under_way:
             how = exited.signal or f"exit code {exited.exit_code}"

@@ -49,6 +49,16 @@ def _model(model: Json) -> Json:
     }
 
 
+def effort_levels(handshake: Json, model: str | None) -> list[str]:
+    """What `set_effort` may be given: the levels of the session's model, else those of any; empty where the CLI tells
+    none. What it does not know it takes without a word, and goes on as before (claude 2.1.x)."""
+    models = [each for each in handshake.get("models") or () if isinstance(each, dict)]
+    name = model or "default"
+    mine = [each for each in models if name in (each.get("value"), each.get("resolvedModel"))]
+    told = [level for each in mine or models for level in each.get("supportedEffortLevels") or ()]
+    return list(dict.fromkeys(level for level in told if isinstance(level, str)))
+
+
 def parse_commands(answer: Json) -> Json:
     """`commands` of the handshake."""
     return {

@@ -84,6 +84,45 @@ async def test_nothing_of_a_background_command_outlives_its_session(stage: Stage
         assert stage.running() == []
 
 
+@pytest.mark.spec("4.7")
+async def test_tasks_are_listed_and_stopped_one_by_one(stage: Stage, workspace: Path) -> None:
+    with Bell(workspace / "never") as never:
+        async with stage.session(workspace, answer=allow()) as talk:
+            for _ in range(2):
+                await talk.turn(f"SC:bashbg cat {never}")
+            first, second = (await talk.call("list_tasks"))["tasks"]
+            assert {each["status"] for each in (first, second)} == {"running"}
+            assert first["background"] is second["background"] is True
+            assert first["tool_call_id"] != second["tool_call_id"]
+            await talk.call("stop_task", task_id=first["task_id"])
+            assert (await talk.call("list_tasks"))["tasks"] == [second]
+            # An interrupt is about the turn, and leaves what is in the background alone.
+            turn = await talk.send(f"SC:gate beside tasks {stage.version}")
+            await talk.wait("text_delta", turn_id=turn)
+            await talk.call("interrupt")
+            assert (await talk.call("list_tasks"))["tasks"] == [second]
+            assert (await talk.turn("SC:two")).text == "Second answer."
+        lists = [each["event"]["tasks"] for each in talk.events if each["event"]["type"] == "tasks"]
+        stopped = [task["task_id"] for tasks in lists for task in tasks if task["status"] == "stopped"]
+        assert stopped == [first["task_id"], second["task_id"]]
+
+
+@pytest.mark.spec("5.11")
+async def test_what_a_command_writes_comes_while_it_runs(stage: Stage, workspace: Path) -> None:
+    with Bell(workspace / "go") as go:
+        async with stage.session(workspace, answer=allow()) as talk:
+            turn = await talk.send(f"SC:bash echo one; read x < {go}; echo two")
+            # After about three seconds the CLI tells where a command's output is.
+            await talk.wait("tool_call_progress", turn_id=turn, content="one\n")
+            (task,) = (await talk.call("list_tasks"))["tasks"]
+            go.ring()
+            heard = await talk.heard(turn)
+            assert (await talk.call("list_tasks"))["tasks"] == []
+    assert (task["kind"], task["status"], task["background"]) == ("shell", "running", False)
+    assert heard.one("tool_call_output")["content"] == "one\ntwo"
+    assert task["tool_call_id"] == heard.one("tool_call_output")["tool_call_id"]
+
+
 async def test_an_agents_tool_is_asked_for_and_its_calls_name_the_agents_call(stage: Stage, workspace: Path) -> None:
     async with stage.session(workspace, answer=allow()) as talk:
         heard = await talk.turn("SC:agent SC:bash touch made && echo made it")
@@ -99,6 +138,8 @@ async def test_an_agents_tool_is_asked_for_and_its_calls_name_the_agents_call(st
     assert call["parent_tool_call_id"] == agent["tool_call_id"]
     (question,) = talk.questions
     assert (question["tool_name"], question["tool_call_id"]) == ("Bash", call["tool_call_id"])
+    said = [event["text"] for event in events if event["type"] == "text_delta" and event["parent_tool_call_id"]]
+    assert said == ["Command finished."]
     told = [event.get("content") for event in events if event.get("tool_call_id") == call["tool_call_id"]]
     assert "made it" in told
     assert (workspace / "made").exists()

@@ -36,6 +36,9 @@ async def test_effort_and_thinking_budget_change_in_a_live_session(stage: Stage,
     async with stage.session(workspace, effort="high") as talk:
         await talk.turn("SC:hello")
         assert talk.requests[-1].body["output_config"]["effort"] == "high"
+        with pytest.raises(RpcError) as raised:
+            await talk.call("set_effort", effort="heroic")
+        assert (raised.value.code, "low" in raised.value.message) == (-32602, True)
         assert await talk.call("set_effort", effort="low") == {}
         assert await talk.call("set_thinking_budget", max_thinking_tokens=4000) == {}
         assert await talk.call("set_thinking_budget", max_thinking_tokens=None) == {}

@@ -57,6 +57,26 @@ def begun(daemon: Daemon, session_id: str) -> list[str]:
     return [each["turn_id"] for each in daemon.events(session_id) if each["event"]["type"] == "turn_started"]
 
 
+async def question_of(daemon: Daemon, session_id: str) -> Json:
+    """Wait for a session's permission request."""
+    return await daemon.wait_for(
+        lambda message: message.get("method") == "request_permission" and message["params"]["session_id"] == session_id
+    )
+
+
+def assert_taken_back(daemon: Daemon, question: Json, turn_id: str) -> None:
+    """The parent was told that nobody waits for an answer any more, before it was told of the turn's end."""
+    told = [message.get("params", {}) for message in daemon.messages]
+    back = [message.get("method") == "cancel_request" for message in daemon.messages]
+    (cancelled,) = [at for at, params in enumerate(told) if back[at] and params["id"] == question["id"]]
+    (ended,) = [
+        at
+        for at, params in enumerate(told)
+        if params.get("turn_id") == turn_id and params.get("event", {}).get("type") == "turn_completed"
+    ]
+    assert cancelled < ended
+
+
 @pytest.mark.spec("4.6")
 async def test_it_cuts_the_turn_that_runs_overtakes_what_waits_and_has_a_turn_of_its_own(
     daemon: Daemon, workspace: Path
@@ -95,16 +115,29 @@ async def test_it_withdraws_the_question_that_the_turn_waits_for(
     path = write_scenario(tmp_path, {"turn": [tool]}, {"forever": [{"turn": [{"text": "You said: ${prompt}"}]}]})
     async with session_of(daemon, workspace, path) as session_id:
         asking = (await send(daemon, session_id, "make it"))["turn_id"]
-        question = await daemon.wait_for(
-            lambda message: (
-                message.get("method") == "request_permission" and message["params"]["session_id"] == session_id
-            )
-        )
+        question = await question_of(daemon, session_id)
         steered = (await send(daemon, session_id, "not so", when="now"))["turn_id"]
         assert (await end_of(daemon, asking))["stop_reason"] == "interrupted"
         assert (await end_of(daemon, steered))["result"] == "You said: not so"
-        cancelled = await daemon.wait_for(lambda message: message.get("method") == "cancel_request")
-        assert cancelled["params"]["id"] == question["id"]
+        assert_taken_back(daemon, question, asking)
+
+
+@pytest.mark.spec("7.5")
+@pytest.mark.parametrize("end", ["kill", "stop"])
+async def test_a_question_is_taken_back_before_its_turn_ends_however_that_comes(
+    daemon: Daemon, workspace: Path, tmp_path: Path, end: str
+) -> None:
+    tool: Json = {"tool": "Bash", "input": {"command": "make"}, "ask": True, "output": "made"}
+    config = mocked(write_scenario(tmp_path, {"turn": [tool]}))
+    started = await daemon.request("start_session", config={"working_dir": str(workspace), **config})
+    session_id = started["session_id"]
+    turn_id = (await send(daemon, session_id, "make it"))["turn_id"]
+    question = await question_of(daemon, session_id)
+    if end == "kill":
+        kill(started["pid"])
+        await end_of(daemon, turn_id)
+    await daemon.request("stop_session", session_id=session_id)
+    assert_taken_back(daemon, question, turn_id)
 
 
 async def test_in_an_idle_session_it_is_the_next_message(daemon: Daemon, workspace: Path) -> None:

@@ -105,3 +105,17 @@ def test_the_commands_of_a_handshake_are_told_in_our_words() -> None:
         {"name": "review", "description": "Look", "argument_hint": "[pr]"},
         {"name": "x", "description": None, "argument_hint": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "levels"),
+    [("deep-1", ["low", "max"]), ("deep", ["low", "max"]), (None, ["high"]), ("stranger", ["high", "low", "max"])],
+)
+def test_the_levels_of_effort_are_the_models_own(model: str | None, levels: list[str]) -> None:
+    models = [
+        {"value": "default", "resolvedModel": "plain-1", "supportedEffortLevels": ["high"]},
+        {"value": "deep", "resolvedModel": "deep-1", "supportedEffortLevels": ["low", "max"]},
+        {"value": "none"},
+    ]
+    assert claude_queries.effort_levels({"models": models}, model) == levels
+    assert claude_queries.effort_levels({}, model) == []
