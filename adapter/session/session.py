@@ -129,19 +129,7 @@ class Session:
         self.ended = self._ending.ended
         live = LiveCommands(session_id, adapter, sink, self._timeline, self._tasks, self._watchdog.touch)
         self._board = TaskBoard(self._timeline, live, self._turns.rest)
-        self._reception.before |= {
-            signals.TurnEnded: self._asks.settle,
-            signals.ProcessExited: self._asks.withdraw_all,
-        }
-        self._reception.handlers |= {
-            Tasks: self._board.on_tasks,
-            signals.TurnBegan: self._turns.on_began,
-            signals.TurnEnded: self._turns.on_ended,
-            signals.MessageBegan: lambda signal: self._timeline.cut_off_message(signal.parent_tool_call_id),
-            signals.ProcessExited: self._on_exited,
-            SessionUpdated: self._timeline.learn,
-            **self._asks.handlers,
-        }
+        self._listen()
 
     # What the registry and the faces see
 
@@ -304,6 +292,22 @@ class Session:
         await self._ending.on_defect(error)
 
     # What the CLI says
+
+    def _listen(self) -> None:
+        """Say who acts on what the CLI says."""
+        self._reception.before |= {
+            signals.TurnEnded: self._asks.settle,
+            signals.ProcessExited: self._asks.withdraw_all,
+        }
+        self._reception.handlers |= {
+            Tasks: self._board.on_tasks,
+            signals.TurnBegan: self._turns.on_began,
+            signals.TurnEnded: self._turns.on_ended,
+            signals.MessageBegan: lambda signal: self._timeline.cut_off_message(signal.parent_tool_call_id),
+            signals.ProcessExited: self._on_exited,
+            SessionUpdated: self._timeline.learn,
+            **self._asks.handlers,
+        }
 
     def _on_exited(self, exited: signals.ProcessExited) -> None:
         """The process has gone: its turns end with it; the session does not."""
