@@ -52,6 +52,9 @@ class HistoryReader:
         self._open: dict[str, str | None] = {}
         """Tool calls without an output, each with its agent."""
         self._interrupted = False
+        self._unanswered = False
+        """Whether the agent has said nothing since it was given a prompt or a tool's output: a turn that ends so was
+        cut short."""
         self._failed: dict[str, Any] | None = None
         self._text: str | None = None
         self._stop_reason: str | None = None
@@ -118,6 +121,7 @@ class HistoryReader:
             shown = _without_reminders(blocks)
             if shown:
                 self._tell_prompt(line["uuid"], shown, out)
+                self._unanswered = True
 
     def _read_assistant(self, line: dict[str, Any], agent: str | None, out: Told) -> None:
         message = line["message"]
@@ -131,6 +135,7 @@ class HistoryReader:
         self._ensure_turn(line, out)
         self._tell_all(said, out)
         if agent is None:
+            self._unanswered = False
             self._failed = line if failed else None
             self._text = _text_of(blocks) or self._text
             self._stop_reason = message.get("stop_reason") or self._stop_reason
@@ -187,11 +192,13 @@ class HistoryReader:
         if self._turn is None:
             return
         for id, agent in list(self._open.items()):
+            self._unanswered = self._unanswered or agent is None
             if agent is None or last:  # a subagent may go on in the background, and its outputs are still to come
                 self._tell(ToolCallOutput(tool_call_id=id, is_error=True, content=NO_OUTPUT), out)
         completed = self._completed()
         self._tell(completed, out)
-        self._turn, self._interrupted, self._failed, self._text, self._stop_reason = None, False, None, None, None
+        self._turn, self._interrupted, self._unanswered = None, False, False
+        self._failed, self._text, self._stop_reason = None, None, None
         self._usage.clear()
 
     def _completed(self) -> TurnCompleted:
@@ -201,12 +208,13 @@ class HistoryReader:
             for name, count in usage.items():
                 sums[name] = sums.get(name, 0) + count
         failed = self._failed or {}
+        cut_short = self._interrupted or self._unanswered
         result = {
             "type": "result",
             "is_error": self._failed is not None,
-            "terminal_reason": "aborted" if self._interrupted else None,
+            "terminal_reason": "aborted" if cut_short else None,
             "stop_reason": self._stop_reason,
-            "result": None if self._interrupted else self._text,
+            "result": None if cut_short else self._text,
             "api_error_status": failed.get("apiErrorStatus"),
             "usage": sums,
         }
@@ -227,6 +235,7 @@ class HistoryReader:
         said |= {"parent_tool_use_id": agent, "tool_use_result": line.get("toolUseResult")}
         self._ensure_turn(line, out)
         self._tell_all(said, out)
+        self._unanswered = self._unanswered or agent is None
 
     def _tell_all(self, line: dict[str, Any], out: Told) -> None:
         for item in self._codec.receive(jsontext.dumps(line)):
