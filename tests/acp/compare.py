@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -22,6 +21,9 @@ from tests.acp.editor import Editor, choose
 from tests.support.daemon import ROOT, RpcError, run_daemon
 from tests.support.model_server import ModelServer
 from tests.support.real_cli import cli_environment, installed_versions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 WAIT_S = 40.0
 Json = dict[str, Any]
