@@ -77,8 +77,9 @@ TURNS: dict[str, list[Json]] = {
             "input": {"questions": QUESTIONS},
             "ask": "always",
             "output": "noted",
+            "if_allowed": [{"text": "You chose ${input}"}],
+            "if_denied": [{"text": "No answer."}],
         },
-        {"text": "You chose ${input.answers}"},
     ],
     "long": [{"tool": "Bash", "id": "call_long", "input": {"command": "yes"}, "output": "y\n" * 3_000_000}],
     "wait": [
@@ -91,8 +92,8 @@ TURNS: dict[str, list[Json]] = {
 }
 
 
-def write(folder: Path) -> Path:
-    """The scenario as a file: any prompt at any time."""
+def write(folder: Path, **rest: Any) -> Path:
+    """The scenario as a file: any prompt at any time; `rest` is added to it."""
     cases: list[Json] = [{"prompt": f"^{word}", "turn": turn} for word, turn in TURNS.items()]
     cases.append({"prompt": "", "turn": [{"text": "You said: ${prompt}"}]})
-    return write_scenario(folder, {"forever": [{"case": cases}]})
+    return write_scenario(folder, {"forever": [{"case": cases}]}, **rest)

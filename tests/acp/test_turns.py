@@ -111,18 +111,16 @@ async def test_what_is_rejected_for_good_is_not_asked_again_in_the_session(edito
     assert "Not run" in editor.text(after=start)
 
 
-@pytest.mark.parametrize(
-    "answer", [{}, {"outcome": {}}, {"outcome": {"outcome": "selected", "optionId": "nonsense"}}, "yes", None, 5]
-)
-async def test_an_answer_that_names_no_option_runs_nothing_and_stops_the_turn(
-    editor: Editor, session: str, answer: object
-) -> None:
-    start, asked = editor.heard, len(editor.questions)
-    prompt = await editor.post_prompt(session, "run")
-    question = await editor.wait_question("session/request_permission", after=asked)
-    await editor.answer(question, answer)
-    assert await editor.response(prompt) == {"stopReason": "cancelled"}
-    assert "It ran" not in editor.text(after=start)
+async def test_an_answer_that_names_no_option_runs_nothing_and_stops_the_turn(editor: Editor, session: str) -> None:
+    nonsense = {"outcome": {"outcome": "selected", "optionId": "nonsense"}}
+    answers: list[object] = [{}, {"outcome": {}}, nonsense, "yes", None, 5]
+    for answer in answers:
+        start, asked = editor.heard, len(editor.questions)
+        prompt = await editor.post_prompt(session, "run")
+        question = await editor.wait_question("session/request_permission", after=asked)
+        await editor.answer(question, answer)
+        assert await editor.response(prompt) == {"stopReason": "cancelled"}
+        assert "It ran" not in editor.text(after=start)
 
 
 async def test_an_error_for_an_answer_runs_nothing(editor: Editor, session: str) -> None:
