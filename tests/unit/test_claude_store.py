@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapter.providers import claude_store
+from adapter.providers.base import Launch, SessionConfig
+from adapter.providers.claude_archive import ClaudeArchive
 from adapter.providers.claude_store import Store, folder_name
+from protocol.errors import AdapterError, ErrorKind
 from tests.support.transcripts import Script
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-2222
         (f"/tmp/exp-x4_fe5y4p/{A}/{B}{B}", f"-tmp-exp-x4-fe5y4p-{A}-{B}-rbuhkb"),
     ],
 )  # fmt: skip
-def test_a_working_folder_has_the_clis_name(path: str, name: str) -> None:
+def test_a_working_folder_has_the_clis_name(path: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "realpath", str)  # where /tmp is a link, these names were measured without one
     assert folder_name(path) == name
 
 
@@ -106,3 +110,13 @@ def test_a_link_beside_a_conversation_is_not_followed(tmp_path: Path) -> None:
     assert found is not None
     claude_store.remove(found)
     assert precious.exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.spec("3.4")
+@pytest.mark.parametrize(("resume", "at"), [("-p", None), ("title", "--print")])
+async def test_what_looks_like_an_option_is_never_resumed_whoever_asks(resume: str, at: str | None) -> None:
+    launch = Launch(SessionConfig(working_dir="/"), resume=resume, resume_at=at)
+    with pytest.raises(AdapterError) as refusal:
+        await ClaudeArchive({}).check(launch)
+    assert refusal.value.kind is ErrorKind.INVALID_PARAMS
