@@ -43,11 +43,12 @@ class ToolDesk:
 
     def call(self, called: ToolCalled, turn_id: str | None, *, plan_mode: bool) -> None:
         """Take a call in hand; returns at once."""
+        full = self._questions.is_full
 
         async def run() -> ToolResult:
             if plan_mode and not called.read_only:
                 return failed_tool(TOOL_WITHHELD)
-            if self._questions.is_full:
+            if full:
                 return failed_tool(f"{TOOL_FAILED}too much waits for an answer.")
             return await self._run(called, turn_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import anyio
 import psutil
 import pytest
 
@@ -13,6 +14,12 @@ from tests.support.mock_daemon import mock_daemon
 pytestmark = pytest.mark.anyio
 
 SECRET = "s3cret-of-the-parent"
+
+SOON_S = 10.0
+"""The guardian promises two seconds; this allows for a busy machine."""
+
+POLL_S = 0.01
+"""Between two looks at a folder: files give no notice."""
 
 
 @pytest.mark.spec("3.5")
@@ -33,3 +40,22 @@ async def test_prompts_schemas_agents_and_servers_stay_off_the_command_line(work
     assert SECRET not in arguments
     assert left == []
     assert SECRET not in daemon.stderr
+
+
+@pytest.mark.spec("17.3")
+async def test_a_daemon_that_is_killed_while_a_cli_starts_leaves_no_file_with_secrets(
+    workspace: Path, tmp_path: Path
+) -> None:
+    config = {"working_dir": str(workspace), "mcp_servers": {"tide": {"command": "true", "env": {"TOKEN": SECRET}}}}
+    environment = {"TMPDIR": str(tmp_path)}
+    async with mock_daemon(scenario="hang_handshake", env=environment, ends=False, finished=False) as daemon:
+        await daemon.post("start_session", config=config)
+        with anyio.fail_after(SOON_S):
+            while not (files := list(tmp_path.glob("*/agent-adapter-mcp-*"))):  # noqa: ASYNC110 (no notice)
+                await anyio.sleep(POLL_S)
+        assert (files[0].stat().st_mode & 0o777, files[0].parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert SECRET in files[0].read_text()
+        daemon.process.kill()
+        with anyio.fail_after(SOON_S):
+            while list(tmp_path.glob("agent-adapter-*")):  # noqa: ASYNC110 (files give no notice)
+                await anyio.sleep(POLL_S)
