@@ -180,7 +180,8 @@ class ClaudeAdapter(ProviderAdapter):
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """See `ProviderAdapter.keep_warm`."""
-        self._warm.fill(Launch(config), room)
+        if not config.tools:  # nobody reads a spare, so nobody would answer when it asks for the parent's tools
+            self._warm.fill(Launch(config), room)
 
     @property
     def spares(self) -> int:

@@ -73,7 +73,7 @@ class PermissionDesk:
         elif plan_mode and (asked.by_mode or asked.kind not in HARMLESS_KINDS):
             self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_PLAN_MODE), "mode")
         elif self._questions.is_full:
-            self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_ERROR), "timeout")
+            self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_ERROR), "parent")
         else:
             self._put(asked, turn_id)
 

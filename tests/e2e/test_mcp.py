@@ -27,12 +27,13 @@ SECRET = "s3cret-of-the-harbour"
 async def test_servers_over_http_and_sse_get_their_headers_and_one_in_trouble_is_told(
     stage: Stage, workspace: Path
 ) -> None:
+    lost = workspace / "lost"
     with mcp_http_server() as server:
         headers = {"Authorization": f"Bearer {SECRET}"}
         servers = {
             "newer": {"type": "http", "url": f"{server.url}/mcp", "headers": headers},
             "older": {"type": "sse", "url": f"{server.url}/sse", "headers": headers},
-            "lost": {"command": str(workspace / "nowhere")},
+            "lost": {"command": str(lost)},
         }
         async with stage.session(workspace, mcp_servers=servers, allowed_tools=["mcp__newer", "mcp__older"]) as talk:
             arguments = " ".join(psutil.Process(talk.started["pid"]).cmdline())
@@ -40,6 +41,10 @@ async def test_servers_over_http_and_sse_get_their_headers_and_one_in_trouble_is
             heard = await talk.turn(f"SC:tools {json.dumps(calls)}")
             listed = {each["name"]: each for each in (await talk.call("list_mcp_servers"))["servers"]}
             again = await talk.turn("SC:hello")
+            lost.write_text(f"#!/bin/sh\nexec {sys.executable} {mcp_stdio.__file__}\n")
+            lost.chmod(0o755)
+            await talk.call("reconnect_mcp_server", server="lost")
+            await talk.turn("SC:hello")
         seen = [(path, told.get("Authorization")) for path, told in server.headers_seen]
     assert [output["content"] for output in heard.all("tool_call_output")] == [
         [{"type": "text", "text": "High water at noon."}]
@@ -53,8 +58,8 @@ async def test_servers_over_http_and_sse_get_their_headers_and_one_in_trouble_is
         "lost": "failed",
     }
     assert listed["lost"]["error"]
-    told = {each["name"]: each["status"] for params in talk.events for each in params["event"].get("mcp_servers") or ()}
-    assert told["lost"] == "failed"
+    told = [each for params in talk.events for each in params["event"].get("mcp_servers") or ()]
+    assert [each["status"] for each in told if each["name"] == "lost"] == ["failed", "connected"]
     notices = [params["event"]["message"] for params in talk.events if params["event"]["type"] == "notice"]
     assert len([each for each in notices if "The MCP server lost could not be reached" in each]) == 1
     assert not any("MCP server" in each for each in again.notices)

@@ -67,6 +67,14 @@ async def test_without_the_setting_no_spare_is_kept(state: Path, workspace: Path
         assert spares(parent, [pid]) == []
 
 
+async def test_no_spare_is_kept_for_a_session_with_tools_of_the_parents(state: Path, workspace: Path) -> None:
+    tool = {"name": "depth", "description": "d", "input_schema": {"type": "object"}}
+    async with daemon(state, "--warm", "1") as parent:
+        session, pid = await start(parent, workspace, tools=[tool])
+        assert (await parent.turn(session, "hello"))["stop_reason"] == "end_turn"
+        assert spares(parent, [pid]) == []
+
+
 async def test_a_second_session_with_the_same_options_gets_the_spare_and_it_is_replaced(
     state: Path, workspace: Path
 ) -> None:
