@@ -14,6 +14,7 @@ from protocol.hooks import HookSubscription, check_hooks
 from protocol.mcp_config import McpServers
 from protocol.model import Params, Text
 from protocol.tools import OWN_SERVER, ParentTool, check_tools
+from protocol.trust import TrustPolicy
 
 RuntimeModeName = Literal["supervised", "accept_edits", "plan", "full_access"]
 
@@ -46,6 +47,7 @@ class SessionConfig(Params):
     agents: dict[str, dict[str, JsonValue]] | None = Field(
         None, description="Further subagents, in the CLI's own shape."
     )
+    trust: TrustPolicy = Field("ask", description="What becomes of what the folder would run without being asked.")
     checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
     resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
     resume_at: Text | None = Field(None, description="With `resume`: go on as it was after this turn or message.")

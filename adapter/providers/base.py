@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from protocol.conversations import Conversation, History, Window
     from protocol.events import SessionStarted
     from protocol.signals import ProviderEvent
+    from protocol.trust import Finding
 
 __all__ = ["Launch", "ProviderAdapter", "ProviderError", "ProviderHealth", "ProviderStream", "SessionConfig"]
 
@@ -106,6 +107,18 @@ class ProviderAdapter(ABC):
     @abstractmethod
     async def start_session(self, session_id: str, launch: Launch) -> ProviderStream:
         """Start a process for a session and wait for its handshake. On failure nothing is left behind."""
+
+    async def find_untrusted(self, config: SessionConfig) -> list[Finding]:
+        """What the session's folder would have the CLI run, or allow, without a question. By default nothing."""
+        return []
+
+    def without_project(self, config: SessionConfig) -> SessionConfig:
+        """The config of a session that does without all of that."""
+        return config
+
+    def written_by(self, config: SessionConfig, remembered: Any) -> list[Finding]:
+        """What the CLI will write into the session's folder when it is told to remember this. By default nothing."""
+        return []
 
     @abstractmethod
     async def send_message(self, session_id: str, message_id: str, content: Any) -> None:

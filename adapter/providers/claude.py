@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from adapter.guard import GuardedTasks
 from adapter.process import scratch
 from adapter.process.child import Exit
 from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
-from adapter.providers import probe
+from adapter.providers import claude_trust, probe
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_archive import ClaudeArchive
 from adapter.providers.claude_command import (
@@ -31,7 +32,7 @@ from adapter.providers.claude_live import LiveOutput
 from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
-from protocol.codecs import claude_queries, claude_steering
+from protocol.codecs import claude_project, claude_queries, claude_steering
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError, invalid_param
 from protocol.wire.claude import RUNTIME_MODES
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
     from protocol.answers import Answer
     from protocol.conversations import Conversation, History, Window
+    from protocol.trust import Finding
 
 NAMES = ("claude", "claude-code")
 SETTING = "claude_path (--claude-path, AGENT_ADAPTER_CLAUDE_PATH)"
@@ -125,6 +127,20 @@ class ClaudeAdapter(ProviderAdapter):
         process = await self._warm.take(launch) or await self._start(launch, session_id)
         self._processes[session_id] = process
         return process
+
+    async def find_untrusted(self, config: SessionConfig) -> list[Finding]:
+        """In the files that the CLI would read. See `ProviderAdapter.find_untrusted`."""
+        return await anyio.to_thread.run_sync(
+            claude_trust.find_untrusted, config, self._host.environment, abandon_on_cancel=True
+        )
+
+    def without_project(self, config: SessionConfig) -> SessionConfig:
+        """Without the CLI's setting sources `project` and `local`. See `ProviderAdapter.without_project`."""
+        return claude_trust.without_project(config)
+
+    def written_by(self, config: SessionConfig, remembered: Any) -> list[Finding]:
+        """A rule in `settings.local.json`. See `ProviderAdapter.written_by`."""
+        return claude_project.remembered_rules(claude_trust.remembered_path(config), remembered)
 
     async def query(self, session_id: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Over the control channel; the models are known from the handshake. See `ProviderAdapter.query`."""
@@ -265,7 +281,8 @@ class ClaudeAdapter(ProviderAdapter):
         path = self.find()
         mcp_file = self._write_mcp_file(launch.config)
         try:
-            command = [path, *build_arguments(launch, provider_session_id, mcp_file)]
+            rules = await anyio.to_thread.run_sync(claude_trust.remembered_rules, launch.config)
+            command = [path, *build_arguments(launch, provider_session_id, mcp_file, rules)]
             environment = build_environment(launch.config)
             child = await self._host.spawn(
                 command,

@@ -17,6 +17,8 @@ from protocol.mcp_config import dump_servers
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapter.providers.base import Launch
     from protocol.session_config import SessionConfig
 
@@ -44,13 +46,17 @@ CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
 """Makes the CLI keep files for `rewind_files` (claude 2.1.x; there is no flag)."""
 
 
-def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | None) -> list[str]:
+def build_arguments(
+    launch: Launch, provider_session_id: str, mcp_file: str | None, remembered: Sequence[str] = ()
+) -> list[str]:
     """The command line after the program.
 
     Args:
         launch: what to start.
         provider_session_id: the CLI's id for a new conversation or a fork.
         mcp_file: path of the MCP configuration.
+        remembered: rules that were remembered for the project. The CLI writes them down, but 2.1.197 obeys them only
+            in folders that were trusted in its own dialogue (2.1.329 in all).
     """
     config = launch.config
     # On a terminal the CLI would open its own screen; with a pipe it takes the stream without being told to print.
@@ -68,7 +74,7 @@ def build_arguments(launch: Launch, provider_session_id: str, mcp_file: str | No
     if may_skip_permissions(config):
         # Lets `set_runtime_mode` go to full_access later; where the CLI refuses that, it would not even start.
         arguments.append("--allow-dangerously-skip-permissions")
-    for flag, value in _options(config).items():
+    for flag, value in _options(config, remembered).items():
         if value is not None:
             arguments += [flag, str(value)]
     for folder in config.allowed_dirs:
@@ -83,8 +89,8 @@ def may_skip_permissions(config: SessionConfig) -> bool:
     return os.geteuid() != 0 or {**os.environ, **config.env}.get(SANDBOX) == "1"
 
 
-def _options(config: SessionConfig) -> dict[str, Any]:
-    allowed = [*(config.allowed_tools or ()), *([ALLOW_RULE] if config.tools else ())]
+def _options(config: SessionConfig, remembered: Sequence[str]) -> dict[str, Any]:
+    allowed = [*(config.allowed_tools or ()), *remembered, *([ALLOW_RULE] if config.tools else ())]
     return {
         "--model": config.model,
         "--effort": config.effort,

@@ -12,6 +12,7 @@ from adapter.session.toolcalls import ToolDesk
 from protocol import signals
 from protocol.errors import AdapterError
 from protocol.events import Notice
+from protocol.permissions import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class Asks:
         timeout: seconds that an answer to a permission request may take; 0 for no limit.
         tasks: where each question waits.
         changed: called when a question has been answered or withdrawn.
+        decided: called with each decision that goes to the CLI.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Asks:
         timeout: float,
         tasks: GuardedTasks,
         changed: Callable[[], None],
+        decided: Callable[[Decision], None],
     ) -> None:
         self._session_id = session_id
         self._adapter = adapter
         self._timeline = timeline
         self._turns = turns
+        self._decided = decided
         self._questions = QuestionTable(tasks, changed)
         self._permissions = PermissionDesk(
             session_id,
@@ -121,6 +125,8 @@ class Asks:
         self._timeline.add_own(Notice(level="warning", message=message))
 
     async def _answer(self, request_id: str, answer: Answer) -> None:
+        if isinstance(answer, Decision):
+            self._decided(answer)
         try:
             await self._adapter.answer(self._session_id, request_id, answer)
         except AdapterError as error:

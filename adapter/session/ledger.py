@@ -25,7 +25,7 @@ from adapter.session import store
 from adapter.session.record import DaemonRecord, KeyedTurn, SessionRecord, TurnEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,10 @@ class Ledger:
         statement = "DELETE FROM sessions WHERE provider_session_id = ? AND state = 'ended'"
         self._note(statement, provider_session_id)
 
+    def note_trust(self, keys: Iterable[tuple[str, str]]) -> None:
+        """These things are trusted: paths of files, and digests of what they bring."""
+        self._note_all([store.put_trust(path, digest) for path, digest in keys])
+
     async def spawning(self, mark: str, owner: str | None) -> None:
         """A process is about to be started. Written before it is."""
         self._note(
@@ -171,6 +175,12 @@ class Ledger:
         """The messages that were accepted with an idempotency key under this session id."""
         await self._settled()
         return await self._ask(lambda connection: store.read_keyed_turns(connection, session_id)) or []
+
+    async def trusted(self, paths: Iterable[str]) -> set[tuple[str, str]]:
+        """What was trusted in these files before, by any daemon."""
+        wanted = list(paths)
+        await self._settled()
+        return await self._ask(lambda connection: store.read_trusted(connection, wanted)) or set()
 
     async def _settled(self) -> None:
         with anyio.move_on_after(FLUSH_S):

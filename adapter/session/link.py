@@ -37,6 +37,7 @@ class ProcessLink:
         adapter: the provider.
         tasks: where the stream is read.
         receive: takes each batch; waits while the parent is behind.
+        admit: looks at the folder before a process is started again; the config that it may be started with.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class ProcessLink:
         adapter: ProviderAdapter,
         tasks: GuardedTasks,
         receive: Callable[[list[ProviderEvent]], Awaitable[None]],
+        admit: Callable[[SessionConfig], Awaitable[SessionConfig]],
     ) -> None:
         self._session_id = session_id
         self._adapter = adapter
         self._tasks = tasks
         self._receive = receive
+        self._admit = admit
         self._stream: ProviderStream | None = None
         self._over = anyio.Event()
         self._over.set()
@@ -108,6 +111,7 @@ class ProcessLink:
         if self._stream is not None and not self._stopping and not self._stream.has_exited:
             return None
         await self._over.wait()
+        config = await self._admit(config)
         resume, origin = self.conversation, self._origin
         if origin is not None:
             return await self.start(config, origin.resume, fork=origin.fork, resume_at=origin.resume_at), True

@@ -25,6 +25,7 @@ from adapter.session.reception import Reception
 from adapter.session.record import SessionRecord
 from adapter.session.tasks import TaskBoard
 from adapter.session.timeline import Timeline
+from adapter.session.trust import TrustGate
 from adapter.session.turns import Turns
 from adapter.session.watchdog import Activity, Watchdog
 from protocol import signals
@@ -85,7 +86,8 @@ class Session:
         self._timeline = Timeline(session_id, sink)
         self._watchdog = Watchdog(limits.silence, self._activity, anyio.current_time)
         self._reception = Reception(session_id, sink, self._timeline, self._watchdog, self._is_urgent)
-        self._link = ProcessLink(session_id, adapter, self._tasks, self._reception.receive)
+        self._link = ProcessLink(session_id, adapter, self._tasks, self._reception.receive, self._admit_again)
+        self._trust = TrustGate(session_id, adapter, sink, ledger, timeout=limits.permission_timeout)
         self._controls = Controls(session_id, adapter, self._link, self._timeline, config)
         self._enforcer = Enforcer(
             session_id, adapter, self._link, self._watchdog, grace=limits.interrupt_grace, warn=self._warn
@@ -113,6 +115,7 @@ class Session:
             timeout=limits.permission_timeout,
             tasks=self._tasks,
             changed=self._watchdog.touch,
+            decided=lambda decision: self._trust.note_remembered(self.config, decision),
         )
         self._ending = Ending(
             session_id,
@@ -202,6 +205,7 @@ class Session:
             with self._starting:
                 await self._intake.open()
                 self._ledger.note_session(self.record())
+                self._controls.config = await self._trust.admit(self.config, may_ask=True)
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork, resume_at=resume_at)
                 if resume is not None:
                     self._link.conversation, self._link.precious = self.provider_session_id, True
@@ -221,6 +225,7 @@ class Session:
         if not self._active and self.state is not SessionState.ENDED:
             self._active = True
             self._timeline.add_own(self._timeline.known)
+            self._tell_of_trust()
             self._link.pump()
             self._tasks.start_soon(self._turns.run)
 
@@ -318,6 +323,16 @@ class Session:
             self._warn(f"The CLI has exited ({how}); the next message starts it again.")
 
     # Small things
+
+    async def _admit_again(self, config: SessionConfig) -> SessionConfig:
+        """Before a process is started again. Nobody is asked then: what has come since the start is left out."""
+        self._controls.config = await self._trust.admit(config, may_ask=False)
+        self._tell_of_trust()
+        return self.config
+
+    def _tell_of_trust(self) -> None:
+        for event in self._trust.take_told():
+            self._timeline.add_own(event)
 
     def _is_urgent(self) -> bool:
         turn = self._turns.open

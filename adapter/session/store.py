@@ -15,6 +15,7 @@ from adapter.session.record import DaemonRecord, KeyedTurn, SessionRecord
 from protocol.events import TurnUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 FILE = "ledger.sqlite3"
@@ -42,6 +43,7 @@ CREATE TABLE IF NOT EXISTS turns (
     turn_id TEXT PRIMARY KEY, session_id TEXT, daemon_id TEXT, outcome TEXT, idempotency_key TEXT, digest TEXT,
     accepted_at REAL, changed_at REAL
 );
+CREATE TABLE IF NOT EXISTS trusted (path TEXT, digest TEXT, trusted_at REAL, PRIMARY KEY (path, digest));
 CREATE INDEX IF NOT EXISTS turns_by_key ON turns (session_id, idempotency_key);
 """
 
@@ -180,6 +182,17 @@ def read_keyed_turns(connection: sqlite3.Connection, session_id: str) -> list[Ke
     query = """SELECT idempotency_key, digest, turn_id, outcome FROM turns
         WHERE session_id = ? AND idempotency_key IS NOT NULL ORDER BY accepted_at"""
     return [KeyedTurn(*row) for row in connection.execute(query, (session_id,))]
+
+
+def put_trust(path: str, digest: str) -> Statement:
+    """Something that a file brings is trusted. Kept for as long as the ledger is."""
+    return "INSERT OR REPLACE INTO trusted VALUES (?, ?, ?)", (path, digest, time.time())
+
+
+def read_trusted(connection: sqlite3.Connection, paths: Iterable[str]) -> set[tuple[str, str]]:
+    """What is trusted in these files, by path and digest."""
+    query = "SELECT path, digest FROM trusted WHERE path = ?"
+    return {(path, digest) for each in paths for path, digest in connection.execute(query, (each,))}
 
 
 def _session(row: tuple[Any, ...]) -> SessionRecord:

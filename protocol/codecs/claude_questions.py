@@ -16,6 +16,9 @@ from protocol.wire.claude import PLAN_TOOL, QUESTION_TOOL, tool_kind
 if TYPE_CHECKING:
     from protocol.tools import ParentTool
 
+_WRITTEN_DOWN = ("localSettings", "projectSettings", "userSettings")
+"""Destinations of a suggestion that are files."""
+
 _KINDS = {QUESTION_TOOL: "question", PLAN_TOOL: "plan"}
 
 
@@ -72,11 +75,18 @@ def _permission_answer(body: dict[str, Any], decision: Decision) -> dict[str, An
         "updatedInput": body.get("input", {}) if decision.updated_input is None else decision.updated_input,
     }
     if decision.remember is not None:
-        response["updatedPermissions"] = [decision.remember]
+        response["updatedPermissions"] = _remembered(decision.remember)
     elif body.get("tool_name") == PLAN_TOOL:
         # Without a mode to go to, the CLI would stay in plan mode and ask for every step of the approved plan.
         response["updatedPermissions"] = [{"type": "setMode", "mode": "default", "destination": "session"}]
     return response
+
+
+def _remembered(suggestion: Any) -> list[Any]:
+    """A rule that is written down holds for this session, too: 2.1.197 obeys the file only in trusted folders."""
+    if isinstance(suggestion, dict) and suggestion.get("destination") in _WRITTEN_DOWN:
+        return [suggestion, {**suggestion, "destination": "session"}]
+    return [suggestion]
 
 
 def _elicitation_answer(body: dict[str, Any], decision: Decision) -> dict[str, Any]:

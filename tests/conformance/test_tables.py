@@ -150,6 +150,7 @@ def test_every_vocabulary_is_listed_whole() -> None:
     assert shown == {
         "`runtime_mode`": get_args(session_config.RuntimeModeName),
         "`transport`": get_args(session_config.SessionConfig.model_fields["transport"].annotation),
+        "`trust`": get_args(session_config.SessionConfig.model_fields["trust"].annotation),
         "`state`": tuple(lifecycle.SessionState),
         "`origin`": get_args(events.TurnOrigin),
         "`when`": get_args(methods.SendMessageParams.model_fields["when"].annotation),

@@ -128,7 +128,8 @@ def _check_questions(said: Transcript, finished: bool) -> None:
     asked: Counter[tuple[str, str]] = Counter()
     for _, question in said.questions:
         params = QUESTIONS[question["method"]].params.model_validate(question["params"])
-        if isinstance(params, PermissionParams):
+        # A session that is stopped while it starts says nothing, not even how that question ended.
+        if isinstance(params, PermissionParams) and params.session_id in said.sessions:
             asked[params.session_id, params.tool_call_id] += 1
     resolved = Counter(
         (session_id, params["event"]["tool_call_id"])

@@ -224,6 +224,10 @@ class Stage:
         await talk.wait("session_ended")
         check_promises(talk.events)
 
+    def daemon_questions(self, session_id: str) -> list[Json]:
+        """The params of the permission requests about a session, also of those that came before it was there."""
+        return [each["params"] for each in self.daemon.questions if each["params"]["session_id"] == session_id]
+
     def running(self) -> list[psutil.Process]:
         """All that runs for this stage with the daemon's mark on it."""
         return marked_processes(self.home)
