@@ -1,4 +1,4 @@
-"""Trust with the real CLI: what a project brings runs when it is trusted and only then, and what is remembered holds."""
+"""Trust with the real CLI: what a project brings runs when it is trusted, and only then; what is remembered holds."""
 
 from __future__ import annotations
 
