@@ -8,6 +8,8 @@ PYTHON ?= python3
 CLI ?= auto
 # The real CLI's versions that the end-to-end tests drive.
 CLAUDE_VERSIONS ?= 2.1.197 2.1.329
+# The oldest version that can be driven, for the basics; it needs node.
+CLAUDE_OLDEST ?= 1.0.63
 # Test files that run side by side. Most tests wait for a process, so two share a core well; more make them slow.
 WORKERS ?= 3
 
@@ -64,7 +66,7 @@ faults: real-cli ## the whole fault matrix, printed and written to docs/faults.m
 	$(BIN)/python -m tests.faults --write docs/faults.md
 
 real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
-	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS)
+	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS) script:$(CLAUDE_OLDEST)
 
 foreign: $(VENV)/dev.stamp ## fetch the clients that nobody here wrote, for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_foreign

@@ -17,7 +17,7 @@ from mock_clis.flags import Flags, mcp_servers
 
 Json = dict[str, Any]
 
-VERSION = "2.1.999"
+VERSION = "2.1.329"
 DEFAULT_MODEL = "claude-mock-1"
 CONTEXT_WINDOW = 200_000
 MAX_OUTPUT_TOKENS = 64_000

@@ -3,8 +3,6 @@ protocol."""
 
 from __future__ import annotations
 
-import json
-import re
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,7 @@ from adapter.process import scratch
 from adapter.process.child import Exit
 from adapter.process.containment import StopLimits
 from adapter.process.discover import find_cli
-from adapter.providers import claude_trust, probe
+from adapter.providers import claude_trust
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_archive import ClaudeArchive
 from adapter.providers.claude_command import (
@@ -27,12 +25,14 @@ from adapter.providers.claude_command import (
     may_skip_permissions,
     mcp_file_text,
 )
-from adapter.providers.claude_handshake import PROVIDER
+from adapter.providers.claude_handshake import PROVIDER, UNKNOWN_FLAG
+from adapter.providers.claude_health import ClaudeHealth
 from adapter.providers.claude_live import LiveOutput
 from adapter.providers.claude_options import check_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_project, claude_queries, claude_steering
+from protocol.codecs.claude_version import TESTED, Version, depends_on_version, parse_version
 from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError, invalid_param
 from protocol.wire.claude import RUNTIME_MODES
 
@@ -82,6 +82,7 @@ class ClaudeAdapter(ProviderAdapter):
         self._handshake_timeout = handshake_timeout
         self._processes: dict[str, ClaudeProcess] = {}
         self._archive = ClaudeArchive(host.environment)
+        self._health = ClaudeHealth(host)
         self._warm = WarmPool(
             warm, warm_age, start=self._start, end=self._end, tasks=GuardedTasks(host.tasks, "the warm pool")
         )
@@ -98,32 +99,15 @@ class ClaudeAdapter(ProviderAdapter):
             raise ProviderError(PROVIDER, error.kind, error.message, hint=error.hint) from None
 
     async def health_check(self) -> ProviderHealth:
-        """`--version`, and `auth status`, which asks no network (measured with claude 2.1.x)."""
+        """See `ProviderAdapter.health_check`."""
         try:
             path = self.find()
         except AdapterError as error:
             return ProviderHealth(PROVIDER, False, error=f"{error.message}. {error.hint}", hint=error.hint)
-        try:
-            answer = await probe.ask(self._host, [path, "--version"])
-            version = _read_version(answer)
-            if version is None:
-                return ProviderHealth(PROVIDER, False, error=f"{path} --version {answer}", cli_path=path)
-            status = _read_status(await probe.ask(self._host, [path, "auth", "status"]))
-        except AdapterError as error:
-            return ProviderHealth(PROVIDER, False, error=error.message, cli_path=path)
-        logged_in = status.get("loggedIn")
-        return ProviderHealth(
-            PROVIDER,
-            True,
-            version=version,
-            authenticated=logged_in if isinstance(logged_in, bool) else None,
-            cli_path=path,
-            billing=_billing(status),
-        )
+        return await self._health.look(path)
 
     async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
         """Spawn the CLI, wait for its handshake. See `ProviderAdapter.start_session`."""
-        check_options(launch.config)
         process = await self._warm.take(launch) or await self._start(launch, session_id)
         self._processes[session_id] = process
         return process
@@ -146,10 +130,8 @@ class ClaudeAdapter(ProviderAdapter):
         """Over the control channel; the models are known from the handshake. See `ProviderAdapter.query`."""
         process = self._get(session_id)
         try:
-            if name == "list_models":
-                return claude_queries.parse_models(process.handshake)
-            if name == "list_commands":
-                return claude_queries.parse_commands(process.handshake)
+            if name in claude_queries.TOLD:
+                return claude_queries.parse_told(name, process.handshake)
             if name == "set_effort":
                 _check_effort(params["effort"], process)
             query = claude_queries.QUERIES[name]
@@ -188,11 +170,8 @@ class ClaudeAdapter(ProviderAdapter):
         return [mode for mode in RUNTIME_MODES if mode != "full_access" or may_skip_permissions(config)]
 
     async def log_out(self) -> None:
-        """`claude auth logout` (measured with claude 2.1.197 and 2.1.329: exit code 0, also where nobody was logged
-        in)."""
-        answer = await probe.ask(self._host, [self.find(), "auth", "logout"])
-        if answer.code != 0:
-            raise ProviderError(PROVIDER, ErrorKind.UNSUPPORTED, f"`auth logout` {answer}")
+        """See `ProviderAdapter.log_out`."""
+        await self._health.log_out(self.find())
 
     def keep_warm(self, config: SessionConfig, room: int) -> None:
         """See `ProviderAdapter.keep_warm`."""
@@ -277,12 +256,37 @@ class ClaudeAdapter(ProviderAdapter):
     async def _start(self, launch: Launch, owner: str | None = None) -> ClaudeProcess:
         """Spawn a CLI and shake hands. On any failure, cancellation included, it is gone when this returns."""
         launch = replace(launch, resume_at=await self._archive.check(launch))
-        provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
         path = self.find()
+        known = self._health.known_version(path)
+        if known is None and depends_on_version(launch.config, fork=launch.fork):
+            known = await self._health.find_version(path)
+        version = parse_version(known)
+        check_options(launch, version)
+        try:
+            process = await self._spawn(path, launch, owner, version)
+        except ProviderError as error:
+            # Most CLIs are new enough, so their version is not waited for; one that is not dies of the first flag
+            # that it does not know.
+            if version is not None or UNKNOWN_FLAG not in error.message:
+                raise
+            version = parse_version(await self._health.find_version(path))
+            if version is None or version >= TESTED[0]:
+                raise
+            check_options(launch, version)
+            process = await self._spawn(path, launch, owner, version)
+        try:
+            process.learn_version(process.started.cli_version or known or await self._health.find_version(path))
+        except BaseException:
+            await self._end(process)
+            raise
+        return process
+
+    async def _spawn(self, path: str, launch: Launch, owner: str | None, version: Version | None) -> ClaudeProcess:
+        provider_session_id = launch.resume if launch.resume and not launch.fork else str(uuid.uuid4())
         mcp_file = self._write_mcp_file(launch.config)
         try:
             rules = await anyio.to_thread.run_sync(claude_trust.remembered_rules, launch.config)
-            command = [path, *build_arguments(launch, provider_session_id, mcp_file, rules)]
+            command = [path, *build_arguments(launch, provider_session_id, mcp_file, rules, version)]
             environment = build_environment(launch.config)
             child = await self._host.spawn(
                 command,
@@ -332,26 +336,3 @@ def _check_effort(effort: str | None, process: ClaudeProcess) -> None:
     levels = claude_queries.effort_levels(process.handshake, process.model)
     if effort is not None and levels and effort not in levels:
         raise invalid_param("effort", f"this model takes: {', '.join(levels)}")
-
-
-def _read_version(answer: probe.Answer) -> str | None:
-    """`2.1.329 (Claude Code)`."""
-    found = re.match(r"\s*v?(\d+\.\d+\.\d+\S*)", answer.output)
-    return found.group(1) if answer.code == 0 and found else None
-
-
-def _read_status(answer: probe.Answer) -> dict[str, Any]:
-    """A JSON object with `loggedIn`; exit code 1 where that is false. Older CLIs have no such command: empty."""
-    try:
-        status = json.loads(answer.output)
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) else {}
-
-
-def _billing(status: dict[str, Any]) -> str | None:
-    """`api_key (ANTHROPIC_API_KEY)`, `oauth_token`, …; None where nobody is logged in."""
-    method, source = status.get("authMethod"), status.get("apiKeySource")
-    if not isinstance(method, str) or method == "none":
-        return None
-    return f"{method} ({source})" if isinstance(source, str) else method

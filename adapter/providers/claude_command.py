@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.codecs.claude_guard import with_guard
 from protocol.codecs.claude_hooks import hook_fields
 from protocol.codecs.claude_tools import ALLOW_RULE, SERVER
+from protocol.codecs.claude_version import DELTAS, INLINE_SETTINGS, SKIPS_PERMISSIONS, Version
 from protocol.mcp_config import dump_servers
 from protocol.wire.claude import RUNTIME_MODES
 
@@ -28,7 +29,6 @@ BASE_ARGUMENTS = (
     "--output-format",
     "stream-json",
     "--verbose",
-    "--include-partial-messages",
     "--permission-prompt-tool",
     "stdio",
 )
@@ -47,7 +47,11 @@ CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
 
 
 def build_arguments(
-    launch: Launch, provider_session_id: str, mcp_file: str | None, remembered: Sequence[str] = ()
+    launch: Launch,
+    provider_session_id: str,
+    mcp_file: str | None,
+    remembered: Sequence[str] = (),
+    version: Version | None = None,
 ) -> list[str]:
     """The command line after the program.
 
@@ -57,11 +61,13 @@ def build_arguments(
         mcp_file: path of the MCP configuration.
         remembered: rules that were remembered for the project. The CLI writes them down, but 2.1.197 obeys them only
             in folders that were trusted in its own dialogue (2.1.329 in all).
+        version: the CLI's, as far as it is known; without one it is taken for a new one.
     """
     config = launch.config
     # On a terminal the CLI would open its own screen; with a pipe it takes the stream without being told to print.
     printing = ["--print"] if config.transport == "pty" else []
-    arguments = [*printing, *BASE_ARGUMENTS, "--permission-mode", RUNTIME_MODES[config.runtime_mode]]
+    deltas = [] if version is not None and version < DELTAS else ["--include-partial-messages"]
+    arguments = [*printing, *BASE_ARGUMENTS, *deltas, "--permission-mode", RUNTIME_MODES[config.runtime_mode]]
     if launch.resume is not None:
         arguments += ["--resume", launch.resume]
     if launch.resume_at is not None:
@@ -71,10 +77,10 @@ def build_arguments(
         arguments.append("--fork-session")
     if launch.resume is None or launch.fork:
         arguments += ["--session-id", provider_session_id]
-    if may_skip_permissions(config):
+    if may_skip_permissions(config) and (version is None or version >= SKIPS_PERMISSIONS):
         # Lets `set_runtime_mode` go to full_access later; where the CLI refuses that, it would not even start.
         arguments.append("--allow-dangerously-skip-permissions")
-    for flag, value in _options(config, remembered).items():
+    for flag, value in _options(config, remembered, version).items():
         if value is not None:
             arguments += [flag, str(value)]
     for folder in config.allowed_dirs:
@@ -89,7 +95,8 @@ def may_skip_permissions(config: SessionConfig) -> bool:
     return os.geteuid() != 0 or {**os.environ, **config.env}.get(SANDBOX) == "1"
 
 
-def _options(config: SessionConfig, remembered: Sequence[str]) -> dict[str, Any]:
+def _options(config: SessionConfig, remembered: Sequence[str], version: Version | None) -> dict[str, Any]:
+    takes_settings = version is None or version >= INLINE_SETTINGS
     allowed = [*(config.allowed_tools or ()), *remembered, *([ALLOW_RULE] if config.tools else ())]
     return {
         "--model": config.model,
@@ -100,7 +107,7 @@ def _options(config: SessionConfig, remembered: Sequence[str]) -> dict[str, Any]
         "--disallowedTools": ",".join(config.disallowed_tools) if config.disallowed_tools else None,
         "--fallback-model": config.fallback_model,
         "--setting-sources": ",".join(config.setting_sources) if config.setting_sources is not None else None,
-        "--settings": json.dumps(_settings(config)),
+        "--settings": json.dumps(_settings(config)) if takes_settings else None,
     }
 
 

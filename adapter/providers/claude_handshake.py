@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 PROVIDER = "claude"
 
+UNKNOWN_FLAG = "unknown option"
+"""In what the CLI says of a flag that it does not know."""
+
 _ROOT_REFUSAL = "cannot be used with root"
 
 _HINTS = {
     "No conversation found": "The CLI looks for a conversation under the working folder that it was held in.",
     "already in use": "Another conversation has this id: resume it instead, or choose another id.",
-    "unknown option": "The CLI does not know one of the arguments: check extra_args and the CLI's version.",
+    UNKNOWN_FLAG: "The CLI does not know one of the arguments: check extra_args and the CLI's version.",
     "Invalid MCP configuration": "Check mcp_servers.",
 }
 """A part of what the CLI says when it will not start, and what the user can do."""

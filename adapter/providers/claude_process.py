@@ -16,7 +16,9 @@ from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
 from adapter.providers.claude_command import handshake_fields
 from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake
+from adapter.providers.claude_options import UPDATE_HINT
 from protocol.codecs.claude import ClaudeCodec
+from protocol.codecs.claude_version import Version, answers, parse_version, remark, show
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import Notice, SessionStarted
 from protocol.framing import Frame, Framer, LineFramer, Oversized
@@ -58,6 +60,7 @@ class ClaudeProcess:
         self._codec = ClaudeCodec(launch.config.tools, launch.config.hooks)
         self._pending: dict[str, _Pending] = {}
         self._early: list[ProviderEvent] = []
+        self._version: Version | None = None
         self._turn_over = anyio.Event()
         self._ended = anyio.Event()
         self.handshake: dict[str, Any] = {}
@@ -109,6 +112,16 @@ class ClaudeProcess:
         self._codec.follow_mode()
         if replies := self._codec.control.take_replies():
             await self._send_quietly(replies)
+
+    def learn_version(self, version: str | None) -> None:
+        """The CLI's version, which older ones do not tell in their handshake; before the stream is read."""
+        if version is None:
+            return
+        self.started.cli_version = self._codec.system.known["cli_version"] = version
+        self._version = parse_version(version)
+        told = None if self._version is None else remark(self._version)
+        if told is not None:
+            self._early.insert(0, Notice(level=told[0], message=told[1]))
 
     # The stream
 
@@ -228,6 +241,9 @@ class ClaudeProcess:
         Raises:
             AdapterError: `unsupported` where it refuses, `timeout`, `process_exited`.
         """
+        if self._version is not None and not answers(subtype, self._version):
+            text = f"Claude Code {show(self._version)} does not know {subtype!r}."
+            raise ProviderError(PROVIDER, ErrorKind.UNSUPPORTED, text, hint=UPDATE_HINT)
         pending = self._open_request()
         try:
             with anyio.fail_after(CONTROL_S):

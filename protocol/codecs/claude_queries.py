@@ -34,8 +34,7 @@ def _server(params: Json) -> Json:
     return {"serverName": params["server"]}
 
 
-def parse_models(answer: Json) -> Json:
-    """`models` of the handshake, and of `list_models`."""
+def _models(answer: Json) -> Json:
     return {"models": [_model(model) for model in answer["models"]]}
 
 
@@ -59,8 +58,7 @@ def effort_levels(handshake: Json, model: str | None) -> list[str]:
     return list(dict.fromkeys(level for level in told if isinstance(level, str)))
 
 
-def parse_commands(answer: Json) -> Json:
-    """`commands` of the handshake."""
+def _commands(answer: Json) -> Json:
     return {
         "commands": [
             {
@@ -142,7 +140,22 @@ QUERIES: dict[str, Query] = {
         "rewind_files", lambda p: {"user_message_id": p["turn_id"], "dry_run": p["dry_run"]}, _rewound
     ),
 }
-"""All but `list_models` and `list_commands`, which the handshake has answered already."""
+"""All but those of `TOLD`."""
+
+TOLD: dict[str, Callable[[Json], Json]] = {"list_models": _models, "list_commands": _commands}
+"""What the handshake has answered already."""
+
+
+def parse_told(name: str, handshake: Json) -> Json:
+    """Our result of a question that the handshake has answered.
+
+    Raises:
+        RemoteProtocolError: it has not (claude 1.0.63 tells no models), or in a shape that is not known.
+    """
+    try:
+        return TOLD[name](handshake)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise RemoteProtocolError(f"the handshake does not tell it ({error!r})") from error
 
 
 def parse(name: str, answer: Json) -> Json:

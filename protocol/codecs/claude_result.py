@@ -85,6 +85,9 @@ def _stop_reason(line: dict[str, Any], failure: str | None) -> str:
     terminal, subtype, stop = (_text(line.get(name)) for name in ("terminal_reason", "subtype", "stop_reason"))
     if terminal.startswith("aborted"):
         return "interrupted"
+    if subtype == "error_during_execution" and not line.get("is_error"):
+        # Claude 1.0.63 to 2.0.x: an interrupted turn, without a terminal reason.
+        return "interrupted"
     if subtype in RESULT_SUBTYPES:
         return RESULT_SUBTYPES[subtype]
     if stop == "refusal":

@@ -278,7 +278,7 @@ async def test_control_requests_follow_the_scenarios_wishes(tmp_path: Path) -> N
     async with running(scenario, tmp_path=tmp_path) as mock:
         assert (await mock.control("set_model", model="x"))["error"] == "no such model"
         await mock.send({"type": "control_request", "request_id": 1, "request": {"subtype": "get_usage"}})
-        assert (await mock.control("mcp_status"))["response"] == {"mcpServers": ["2.1.999"]}
+        assert (await mock.control("mcp_status"))["response"] == {"mcpServers": ["2.1.329"]}
         await mock.send({"type": "control_request", "request_id": 2, "request": {"subtype": "odd"}})
         assert (await mock.until("seen"))[-1]["id"] == 2
         await mock.send({"type": "control_request", "request_id": 3, "request": {"subtype": "wait"}})
@@ -298,7 +298,7 @@ def run_mock(*arguments: str, stdin: bytes = b"", **environment: str) -> subproc
 
 
 def test_version_and_login_are_told_as_the_real_cli_tells_them() -> None:
-    assert run_mock("--version").stdout == b"2.1.999 (Claude Code mock)\n"
+    assert run_mock("--version").stdout == b"2.1.329 (Claude Code mock)\n"
     told = run_mock("auth", "status")
     assert (told.returncode, json.loads(told.stdout)["loggedIn"]) == (0, True)
     for refused in (

@@ -201,7 +201,7 @@ async def test_the_health_of_the_cli_is_told_with_its_login(workspace: Path) -> 
         assert health == {
             "provider": "claude",
             "is_available": True,
-            "version": "2.1.999",
+            "version": "2.1.329",
             "authenticated": True,
             "error": None,
             "cli_path": str(MOCK),

@@ -1,10 +1,13 @@
-"""Installs the real Claude CLI for the tests: `python -m tests.support.install_cli VERSION...`.
+"""Installs the real Claude CLI for the tests: `python -m tests.support.install_cli VERSION... script:VERSION...`.
 
-Owns the way from npm to `.cache/claude/VERSION/claude`. Refuses to fail where npm is missing: it says so in one
-line, and the tests against the real CLI are then skipped. Run by the Makefile and by people; only tests import it.
+Owns the way from npm to `.cache/claude/VERSION/claude`, and for `script:VERSION`, an old version that is a script for
+node, to `.cache/claude-script/VERSION/claude`. Refuses to fail where npm or node is missing: it says so in one line,
+and the tests against the real CLI are then skipped. Run by the Makefile and by people; only tests import it.
 """
 
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +15,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from .real_cli import cached_cli
+from .real_cli import cached_cli, cached_script
 
 PACKAGE = "@anthropic-ai/claude-code"
+SCRIPT = "script:"
 SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
 MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 # 370 MB unpacked; five seconds on a quick line, so this allows for a hundredth of it.
@@ -37,29 +41,41 @@ def platform_suffix() -> str:
 
 
 def reported_version(executable: Path) -> str | None:
-    """What `--version` prints first, or None where it cannot be run."""
-    # Without HOME it writes nothing (measured with claude 2.1.x).
-    environment = {"PATH": "/usr/bin:/bin", "DISABLE_AUTOUPDATER": "1"}
-    try:
-        run = subprocess.run(
-            [executable, "--version"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=VERSION_SECONDS,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return run.stdout.split(" ", 1)[0].strip() if run.returncode == 0 else None
+    """The version that `--version` prints, or None where it cannot be run."""
+    # In a home of its own: 1.0.63 writes a configuration, and warns of a lost one before it says its version.
+    with tempfile.TemporaryDirectory(prefix="claude-version-") as home:
+        path = os.pathsep.join(("/usr/bin", "/bin", str(Path(shutil.which("node") or "/usr/bin/node").parent)))
+        environment = {"PATH": path, "HOME": home, "DISABLE_AUTOUPDATER": "1"}
+        try:
+            run = subprocess.run(
+                [executable, "--version"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=VERSION_SECONDS,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    found = re.search(r"^(\d+\.\d+\.\d+\S*) \(Claude Code", run.stdout, re.MULTILINE)
+    return found.group(1) if run.returncode == 0 and found else None
 
 
 def install(version: str, npm: str) -> str:
     """Install one version unless it is there already; what happened, in one line. Raises InstallError."""
-    target = cached_cli(version)
+    is_script = version.startswith(SCRIPT)
+    version = version.removeprefix(SCRIPT)
+    target = cached_script(version) if is_script else cached_cli(version)
     if target.exists() and reported_version(target) == version:
         return f"claude {version}: already installed"
+    if is_script and shutil.which("node") is None:
+        return f"claude {version}: node is not installed, so the tests with it will be skipped"
+    package = f"{PACKAGE}@{version}" if is_script else f"{PACKAGE}-{platform_suffix()}@{version}"
     target.parent.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent.parent, prefix=".unpack-") as folder:
         unpacked = Path(folder) / "unpacked"
         unpacked.mkdir()
-        _extract(_download(f"{PACKAGE}-{platform_suffix()}@{version}", npm, Path(folder)), unpacked / "claude")
+        archive = _download(package, npm, Path(folder))
+        if is_script:
+            _extract_script(archive, unpacked)
+        else:
+            _extract(archive, unpacked / "claude")
         found = reported_version(unpacked / "claude")
         if found != version:
             raise InstallError(f"the unpacked CLI reports {found!r} instead of {version}")
@@ -98,6 +114,27 @@ def _extract(archive: Path, executable: Path) -> None:
     except (tarfile.TarError, KeyError, OSError) as error:
         raise InstallError(f"{archive.name}: {error}") from error
     executable.chmod(0o755)
+
+
+def _extract_script(archive: Path, folder: Path) -> None:
+    """Take the whole package out of the archive, with its script under the name that a person would call."""
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                parts = Path(member.name).parts[1:]
+                if not member.isfile() or not parts or ".." in parts:
+                    continue
+                source = tar.extractfile(member)
+                assert source is not None
+                target = folder.joinpath(*parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
+        (folder / "claude").symlink_to("cli.js")
+        (folder / "cli.js").chmod(0o755)
+    except (tarfile.TarError, OSError) as error:
+        raise InstallError(f"{archive.name}: {error}") from error
 
 
 def main(versions: list[str]) -> int:

@@ -9,11 +9,19 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT_ROOT / ".cache" / "claude"
+SCRIPTS = PROJECT_ROOT / ".cache" / "claude-script"
+# The oldest on npm that speaks the control protocol; it is a script for node, as all were at that time.
+OLDEST = "1.0.63"
 
 
 def cached_cli(version: str) -> Path:
     """Where the CLI of that version is, or would be once it is installed."""
     return CACHE / version / "claude"
+
+
+def cached_script(version: str) -> Path:
+    """Where the CLI of a version that is a script for node is, or would be once it is installed."""
+    return SCRIPTS / version / "claude"
 
 
 def installed_versions() -> dict[str, Path]:

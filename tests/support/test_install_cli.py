@@ -68,6 +68,28 @@ def test_a_version_that_cannot_be_had_fails_in_one_line_and_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_script_is_installed_whole_and_its_version_found_behind_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = b"#!/bin/sh\ntest -d \"$HOME\" && echo 'no configuration at $HOME'\necho '1.2.3 (Claude Code)'\n"
+    archive, folder = tmp_path / "archive.tgz", tmp_path / "bin"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in (("package/cli.js", script), ("package/vendor/tool", b"tool"), ("package/../../out", b"")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    folder.mkdir()
+    monkeypatch.setattr(real_cli, "SCRIPTS", tmp_path / "scripts")
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    make_executable(folder / "npm", FAKE_NPM.format(log=tmp_path / "calls", archive=archive, version="1.2.3"))
+    make_executable(folder / "node", "#!/bin/sh\n")
+    assert install_cli.main(["script:1.2.3"]) == 0
+    assert install_cli.main(["script:1.2.3"]) == 0
+    assert capsys.readouterr().out == "claude 1.2.3: installed\nclaude 1.2.3: already installed\n"
+    assert (tmp_path / "scripts" / "1.2.3" / "vendor" / "tool").read_bytes() == b"tool"
+    assert not list(tmp_path.rglob("out"))
+
+
 def test_a_missing_npm_is_told_in_one_line_and_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,12 +95,12 @@ def test_each_question_that_the_handshake_has_not_answered_has_its_subtype_and_t
 def test_the_models_of_a_handshake_are_told_in_our_words() -> None:
     models = [{"value": "opus", "displayName": "Opus", "resolvedModel": "o5", "supportedEffortLevels": ["low"]}]
     expected = {"value": "opus", "name": "Opus", "description": None, "resolved_model": "o5", "effort_levels": ["low"]}
-    assert claude_queries.parse_models({"models": [*models, {"value": "x"}]})["models"][0] == expected
+    assert claude_queries.parse_told("list_models", {"models": [*models, {"value": "x"}]})["models"][0] == expected
 
 
 def test_the_commands_of_a_handshake_are_told_in_our_words() -> None:
     commands = [{"name": "review", "description": "Look", "argumentHint": "[pr]", "builtin": True}, {"name": "x"}]
-    told = claude_queries.parse_commands({"commands": commands})["commands"]
+    told = claude_queries.parse_told("list_commands", {"commands": commands})["commands"]
     assert told == [
         {"name": "review", "description": "Look", "argument_hint": "[pr]"},
         {"name": "x", "description": None, "argument_hint": None},
@@ -119,3 +119,9 @@ def test_the_levels_of_effort_are_the_models_own(model: str | None, levels: list
     ]
     assert claude_queries.effort_levels({"models": models}, model) == levels
     assert claude_queries.effort_levels({}, model) == []
+
+
+@pytest.mark.parametrize("handshake", [{}, {"models": None}, {"models": ["opus"]}])
+def test_what_the_handshake_does_not_tell_is_an_error_of_the_clis(handshake: dict[str, Any]) -> None:
+    with pytest.raises(RemoteProtocolError):
+        claude_queries.parse_told("list_models", handshake)
