@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 VERSIONS = installed_versions()
 NEWEST, OLDEST = list(VERSIONS)[-1:], list(VERSIONS)[:1]
 """Each client runs all scenes with one version; both versions run all scenes with one client of each API."""
-SCENES_S = 50.0
+SCENES_S = 100.0
 """All scenes of one client take about eight seconds on an idle machine."""
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.real_cli,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(160),
     pytest.mark.skipif(not VERSIONS, reason="no real Claude CLI is installed (it takes npm: `make real-cli`)"),
 ]
 

@@ -159,6 +159,18 @@ async def test_fifty_clients_at_once_each_get_their_own_answer() -> None:
         assert len({answer.headers["x-agent-adapter-session"] for answer in answers}) == 50
 
 
+async def test_a_client_that_asks_the_next_thing_at_once_is_known_each_time() -> None:
+    async with mock_http() as server, server.client() as client:
+        talk: list[Json] = []
+        taken = []
+        for number in range(12):
+            talk.append({"role": "user", "content": f"question {number}"})
+            answer = await client.post("/v1/messages", json={**QUESTION, "messages": talk})
+            talk.append({"role": "assistant", "content": answer.json()["content"]})
+            taken.append(answer.headers["x-agent-adapter-history"])
+        assert taken == ["new", *["continued"] * 11]
+
+
 async def test_nothing_is_left_when_the_daemon_is_killed_in_the_middle_of_a_turn() -> None:
     async with mock_http(scenario="hang_mid_turn", ends=False) as server, server.client() as client:
         async with client.stream("POST", "/v1/messages", json={**QUESTION, "stream": True}) as answer:

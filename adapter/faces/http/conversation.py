@@ -147,7 +147,12 @@ class Conversation:
 
     def fits(self, digests: list[bytes]) -> bool:
         """Whether a request can go on here at once, or as soon as a turn whose client has gone is interrupted."""
-        return (not self.users and self.place.fits(digests)) or self.is_left(digests)
+        return (self.is_free and self.place.fits(digests)) or self.is_left(digests)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no turn runs or waits; one that has come to its end counts no more, though its task may still run."""
+        return self.users == (1 if self.job is not None and self.job.is_settled else 0)
 
     def is_left(self, digests: list[bytes]) -> bool:
         """Whether a request goes on from the turn that its client has just left. Whoever stops an answer asks the next
@@ -197,6 +202,9 @@ class Conversation:
                 self._forget_session()
             elif self.job is not None and params.turn_id is not None and params.turn_id == self.job.turn_id:
                 self.job.receive(params)
+                if self.job.done.is_set():
+                    # Before the client can have read the end: its next request may come at once.
+                    self._settle(self.job)
 
     # A turn
 
@@ -218,7 +226,10 @@ class Conversation:
             self._settle(job)
 
     def _settle(self, job: Job) -> None:
-        """Note how far the conversation has come with this turn."""
+        """Note how far the conversation has come with this turn. Idempotent."""
+        if job.is_settled:
+            return
+        job.is_settled = True
         self._has_past = True
         if job.reply.failure is None:
             self.place = Place(job.digest)

@@ -81,7 +81,7 @@ class Conversations:
         if known is None or known.user != user:
             raise not_found(f"There is no response {answer_id!r}, or it is too long ago.")
         conversation = self._all.get(known.conversation_id)
-        if conversation is not None and not conversation.users and conversation.last_answer == answer_id:
+        if conversation is not None and conversation.is_free and conversation.last_answer == answer_id:
             self._all.move_to_end(conversation.id)
             return conversation
         return self._make(str(uuid.uuid4()), user, Origin(known.conversation_id, known.turn_id))

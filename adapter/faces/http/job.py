@@ -45,6 +45,8 @@ class Job:
         self.reply = reply
         self.turn_id: str | None = None
         self.done = anyio.Event()
+        self.is_settled = False
+        """Whether its conversation has noted its end."""
         self.verdict: Failure | None = None
         """What it fails of where we and not the CLI decided that."""
         self._codec = ReplyCodec(
