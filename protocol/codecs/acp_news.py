@@ -51,6 +51,12 @@ class NewsWriter:
         """Something worth showing. A client that has no place for it is told where it is no part of the answer."""
         if event.title is not UNSET:
             return [{"sessionUpdate": "session_info_update", "title": event.title}]
+        if event.compaction is not UNSET and event.compaction.post_tokens:
+            self._used = event.compaction.post_tokens
+            return [*self._notice(event), *self._usage()]
+        return self._notice(event)
+
+    def _notice(self, event: Notice) -> list[Json]:
         if event.compaction is not UNSET and self._client.compaction:
             return [self._compaction(event.compaction, event.message)]
         if event.level == "debug" or not event.message:
