@@ -75,7 +75,7 @@ class ClaudeCodec:
         self._news = False
         """Whether the CLI, between turns, has told of work that ended in the background: a turn of its own follows."""
         self._by_news = False
-        """Whether only that told whose turn the open one is."""
+        """Whether only that told that the open turn is not the message's."""
         self._plan = PlanTracker()
         self._started_tools: dict[str, str | None] = {}
         """The tool calls whose start has been told, each with the agent's that made it."""
@@ -305,8 +305,9 @@ class ClaudeCodec:
         if self.turn_open:
             return
         self.turn_open = True
-        self._by_news, self._news = self._news and self._lifecycle is None, False
-        ours = self._awaited is not None and self._lifecycle in (None, "started", "completed") and not self._by_news
+        waited_for = self._awaited is not None and self._lifecycle in (None, "started", "completed")
+        self._by_news, self._news = waited_for and self._news and self._lifecycle is None, False
+        ours = waited_for and not self._by_news
         if ours:
             self._awaited, self._guessed = None, self._lifecycle is None
         out.append(TurnBegan(origin="message" if ours else "background"))

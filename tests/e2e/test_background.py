@@ -143,3 +143,21 @@ async def test_an_agents_tool_is_asked_for_and_its_calls_name_the_agents_call(st
     told = [event.get("content") for event in events if event.get("tool_call_id") == call["tool_call_id"]]
     assert "made it" in told
     assert (workspace / "made").exists()
+
+
+@pytest.mark.spec("4.7")
+async def test_what_an_agent_of_an_agent_does_names_the_call_that_it_is(stage: Stage, workspace: Path) -> None:
+    async with stage.session(workspace, answer=allow()) as talk:
+        await talk.turn("SC:agent SC:agent SC:bash touch made")
+        if not stage.is_old:
+            await _background_turn(talk)
+        events = [each["event"] for each in talk.events]
+        (question,) = talk.questions
+    calls = {each["tool_call_id"]: each for each in events if each["type"] == "tool_call_started"}
+    inner = calls[calls[question["tool_call_id"]]["parent_tool_call_id"]]
+    outer = calls[inner["parent_tool_call_id"]]
+    assert (inner["name"], outer["name"], outer["parent_tool_call_id"]) == ("Agent", "Agent", None)
+    assert (workspace / "made").exists()
+    tasks = [task for each in events if each["type"] == "tasks" for task in each["tasks"]]
+    ended = {task["tool_call_id"]: (task["kind"], task["status"]) for task in tasks if task["status"] != "running"}
+    assert ended == dict.fromkeys((outer["tool_call_id"], inner["tool_call_id"]), ("agent", "completed"))
