@@ -33,11 +33,12 @@ class NewsWriter:
 
     def write_usage(self, event: Usage) -> list[Json]:
         """The context after a call of the model."""
-        self._used = (
-            event.input_tokens + event.output_tokens + event.cache_read_input_tokens + event.cache_creation_input_tokens
-        )
         if event.context_window is not UNSET:
             self._window = event.context_window
+        used = event.input_tokens + event.cache_read_input_tokens + event.cache_creation_input_tokens
+        if not used:
+            return []  # a command of the CLI's own, which asked no model
+        self._used = used + event.output_tokens
         return self._usage()
 
     def write_turn_completed(self, event: TurnCompleted) -> list[Json]:
