@@ -20,7 +20,7 @@ from protocol.history import ROOT, tell, without_results
 from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from adapter.config_http import HttpSettings
     from adapter.faces.http.job import Job
@@ -90,6 +90,7 @@ class Conversation:
         settings: the daemon's.
         working_dir: where the agent works.
         sink: takes the sessions' events.
+        useless: called with its id when nobody can come back to it.
         completed: told of the conversation's digest, the turn that led to it, and the answer's id.
     """
 
@@ -105,6 +106,7 @@ class Conversation:
         working_dir: str,
         sink: Sink,
         completed: Callable[[Conversation, bytes, str, str], None],
+        useless: Callable[[str], Awaitable[object]],
     ) -> None:
         self.id = id
         self.user = user
@@ -127,6 +129,7 @@ class Conversation:
         self._working_dir = working_dir
         self._sink = sink
         self._completed = completed
+        self._useless = useless
         self._line = anyio.Lock()
         self._has_past = False
         """Whether its session's transcript holds a turn, so that it can be resumed."""
@@ -191,7 +194,7 @@ class Conversation:
             self.users -= 1
             if not (self._is_named or self.users or self.last_answer):
                 # Nobody can come back to it: no answer was given that a request could go on from.
-                await self.end()
+                await self._useless(self.id)
 
     def receive(self, events: list[EventParams]) -> None:
         """What the session says."""

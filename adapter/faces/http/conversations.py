@@ -122,10 +122,12 @@ class Conversations:
 
     async def end(self, id: str) -> bool:
         """End a conversation and its session; False where there is none."""
-        conversation = self._all.pop(id, None)
+        conversation = self._all.get(id)
         if conversation is None:
             return False
-        await conversation.end()
+        await conversation.end()  # its last events still have to come in by its id
+        if self._all.get(id) is conversation:
+            del self._all[id]
         return True
 
     def _owners(self, before: bytes | None, digests: list[bytes]) -> list[str]:
@@ -167,6 +169,7 @@ class Conversations:
             working_dir=self._working_dir,
             sink=self,
             completed=self._note,
+            useless=self.end,
         )
         idle = [each for each in self._all.values() if not each.users and each is not conversation]
         for each in idle[: max(0, len(self._all) - self._settings.max_conversations)]:

@@ -98,9 +98,11 @@ class Exchange:
                 tasks.cancel_scope.cancel()
 
     async def _tell_pieces(self, reader: Reader, send: Send) -> None:
+        asked_late = self._reply.ended.is_set()
         pieces = await reader.next(self._ping_interval)
-        if pieces and isinstance(pieces[0], Failure):
-            await self._tell_failure(pieces[0], send)
+        # One that had failed before anything was sent, as when it is asked for again, fails with its status.
+        if pieces and isinstance(failure := pieces[-1], Failure) and (asked_late or len(pieces) == 1):
+            await self._tell_failure(failure, send)
             return
         told = self._reply.told
         stream = self._rendering.stream(self._reply.id, told.model, self._request_id)
