@@ -36,7 +36,8 @@ class Answer:
     @property
     def history(self) -> str | None:
         """How the past was taken."""
-        return self.response.headers.get("x-agent-adapter-history")
+        history: str | None = self.response.headers.get("x-agent-adapter-history")
+        return history
 
     @property
     def session(self) -> str:

@@ -121,7 +121,6 @@ async def test_silence_is_filled_with_pings_and_patience_ends(hasty_caller: Call
 
     first, _ = await begin_call(hasty_caller, {}, "call_nobody_answers")
     await hasty_caller.wait_session(first.session, state="idle")
-    assert await hasty_caller.client.get("/healthz")
 
 
 async def test_failures_have_their_status_and_the_shape_of_the_api(caller: Caller) -> None:

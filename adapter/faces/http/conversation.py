@@ -7,6 +7,7 @@ words. Old turns are never played again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from protocol.errors import AdapterError, ErrorKind
 from protocol.events import SessionEnded, SessionStarted, SessionUpdated
 from protocol.history import ROOT, tell, without_results
 from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start
+from protocol.lifecycle import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -192,7 +194,8 @@ class Conversation:
             job.reply.fail(INTERRUPTED)
             job.give_up()
             self.users -= 1
-            if not (self._is_named or self.users or self.last_answer):
+            was_left = job.reply.abandoned.is_set() and self.place.digest is not None
+            if not (self._is_named or self.users or self.last_answer or was_left):
                 # Nobody can come back to it: no answer was given that a request could go on from.
                 await self._useless(self.id)
 
@@ -289,20 +292,23 @@ class Conversation:
     async def _have_session(self, request: TurnRequest, plan: Plan) -> tuple[Session, Plan]:
         """A session that is ready for the request. Where the conversation cannot be taken up again, it is told."""
         setup = Setup.of(request)
+        if self.session is not None and self.session.state in (SessionState.STOPPING, SessionState.ENDED):
+            await self.end()  # it was idle for too long, or had to make room
         if self.session is not None and not plan.starts_anew and self.setup is not None and self.setup.serves(setup):
             await self._adjust(self.session, request)
             return self.session, plan
         await self.end()
         more = plan.more or ({"resume": self.id} if self._has_past and not plan.starts_anew else {})
-        self._has_past = False
+        had_past, self._has_past = self._has_past, bool(more)
         try:
             session = await self._start(request, more)
-            self._has_past = bool(more)
         except AdapterError as error:
+            self._has_past = had_past
             if not more or not plan.can_tell or error.kind not in (ErrorKind.SPAWN_FAILED, ErrorKind.INVALID_PARAMS):
                 raise
             log.info("session %s: cannot be taken up again (%s); its past is told", self.id, error.message)
             plan = Plan("replayed", tell(request.messages[:-1], request.last))
+            self._has_past = False
             session = await self._start(request, {})
         self.session, self.setup = session, setup
         session.activate()
@@ -328,7 +334,8 @@ class Conversation:
     async def end(self) -> None:
         """End its session, for good."""
         if self.session is not None:
-            await self._registry.stop(self.id)
+            with contextlib.suppress(AdapterError):  # it has ended by itself, long ago
+                await self._registry.stop(self.id)
             self._forget_session()
 
     def _forget_session(self) -> None:
