@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 def completed_event(turn: Turn, ended: TurnEnded, now: float) -> TurnCompleted:
     """The `turn_completed` of a turn. Our own verdict (a watchdog's) beats the CLI's word, which only knows of an
     interrupt."""
-    error = turn.verdict or ended.error
-    stop_reason = "error" if turn.verdict is not None else ended.stop_reason
+    stop_reason, error = ended.stop_reason, ended.error
+    if turn.verdict is not None:
+        stop_reason, error = "error", turn.verdict
+    elif turn.cut and stop_reason == "error":
+        # Cut short while a hook waits, claude 2.1.197 calls it an error and exits.
+        stop_reason, error = "interrupted", None
     return TurnCompleted(
         stop_reason=cast("StopReason", stop_reason),
         is_error=error is not None,

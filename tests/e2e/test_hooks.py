@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.daemon import Json
-    from tests.support.real_session import Stage
+    from tests.support.real_session import Stage, Talk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real_cli]
 
@@ -49,6 +49,27 @@ def script(stage: Stage) -> Iterator[Script]:
     stage.daemon.answers["run_hook"] = script
     yield script
     stage.daemon.answers = {}
+
+
+def unless(event: str) -> Any:
+    """Answers every hook with no opinion, but those at one event, which never get an answer."""
+
+    async def answer(params: Json) -> Json:
+        if params["event"] == event:
+            await anyio.sleep_forever()
+        return {}
+
+    return answer
+
+
+async def asked(talk: Talk, turn: str, event: str) -> Json:
+    """Wait for a turn's `run_hook` at this event; the whole request."""
+
+    def fits(message: Json) -> bool:
+        params = message.get("params") or {}
+        return message.get("method") == "run_hook" and (params["turn_id"], params["event"]) == (turn, event)
+
+    return await talk.daemon.wait_for(fits)
 
 
 def bash(command: str) -> str:
@@ -136,3 +157,24 @@ async def test_a_hook_can_answer_a_permission_request_before_the_parents_other_h
     assert "The harbour is closed." in str(heard.one("tool_call_output", is_error=True)["content"])
     assert heard.one("permission_resolved")["outcome"] == "cancelled"
     assert {"jsonrpc": "2.0", "method": "cancel_request", "params": {"id": question["id"]}} in talk.daemon.messages
+
+
+@pytest.mark.spec("15.6")
+async def test_an_interrupt_takes_a_hook_back_at_whatever_event_it_waits(stage: Stage, workspace: Path) -> None:
+    async with stage.session(workspace, hooks=ALL, answer=allow()) as talk:
+        for message, event in ((bash("ls"), "PreToolUse"), ("SC:hello", "UserPromptSubmit")):
+            stage.daemon.answers["run_hook"] = unless(event)
+            turn = await talk.send(message)
+            hook = await asked(talk, turn, event)
+            assert await talk.call("interrupt") == {"interrupted": True}
+            heard = await talk.heard(turn)
+            assert (event, heard.completed["stop_reason"]) == (event, "interrupted")
+            taken_back = {"jsonrpc": "2.0", "method": "cancel_request", "params": {"id": hook["id"]}}
+            assert taken_back in talk.daemon.messages
+        if stage.is_old:
+            # Cut short before its turn has begun, this version exits.
+            await talk.wait("notice", message="The CLI has exited (exit code 1); the next message starts it again.")
+        stage.daemon.answers["run_hook"] = unless("")
+        after = await talk.turn("SC:hello")
+    assert after.text == "Hello there, friend."
+    assert after.completed["stop_reason"] == "end_turn"
