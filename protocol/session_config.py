@@ -48,6 +48,9 @@ class SessionConfig(Params):
         None, description="Further subagents, in the CLI's own shape."
     )
     trust: TrustPolicy = Field("ask", description="What becomes of what the folder would run without being asked.")
+    settings: dict[str, JsonValue] | Text | None = Field(
+        None, description="Settings of the CLI's own for this session: an object, or the path of a JSON file."
+    )
     checkpoint: bool = Field(False, description="Keep what files were before each turn, for `rewind_files`.")
     resume: Text | None = Field(None, description="A `session_id` or a `provider_session_id`.")
     resume_at: Text | None = Field(None, description="With `resume`: go on as it was after this turn or message.")
@@ -69,6 +72,16 @@ class SessionConfig(Params):
         return check_tools(tools)
 
     _hooks_fit = field_validator("hooks")(check_hooks)
+
+    @field_validator("agents")
+    @classmethod
+    def _agents_fit(cls, agents: dict[str, dict[str, JsonValue]] | None) -> dict[str, dict[str, JsonValue]] | None:
+        for name, agent in (agents or {}).items():
+            for field in ("description", "prompt"):
+                if not isinstance(agent.get(field), str) or not agent[field]:
+                    # The CLI passes over such an agent without a word (claude 2.1.x).
+                    raise ValueError(f"{name}: a {field} is needed")
+        return agents
 
     @field_validator("env")
     @classmethod

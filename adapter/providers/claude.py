@@ -28,7 +28,7 @@ from adapter.providers.claude_command import (
 from adapter.providers.claude_handshake import PROVIDER, UNKNOWN_FLAG
 from adapter.providers.claude_health import ClaudeHealth
 from adapter.providers.claude_live import LiveOutput
-from adapter.providers.claude_options import check_options
+from adapter.providers.claude_options import fit_options
 from adapter.providers.claude_process import ClaudeProcess
 from adapter.providers.warm import WarmPool
 from protocol.codecs import claude_project, claude_queries, claude_steering
@@ -133,7 +133,7 @@ class ClaudeAdapter(ProviderAdapter):
             if name in claude_queries.TOLD:
                 return claude_queries.parse_told(name, process.handshake)
             if name == "set_effort":
-                _check_effort(params["effort"], process)
+                _check_effort("effort", params["effort"], process)
             query = claude_queries.QUERIES[name]
             return claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
         except RemoteProtocolError as error:
@@ -261,7 +261,7 @@ class ClaudeAdapter(ProviderAdapter):
         if known is None and depends_on_version(launch.config, fork=launch.fork):
             known = await self._health.find_version(path)
         version = parse_version(known)
-        check_options(launch, version)
+        launch = fit_options(launch, version)
         try:
             process = await self._spawn(path, launch, owner, version)
         except ProviderError as error:
@@ -272,7 +272,7 @@ class ClaudeAdapter(ProviderAdapter):
             version = parse_version(await self._health.find_version(path))
             if version is None or version >= TESTED[0]:
                 raise
-            check_options(launch, version)
+            launch = fit_options(launch, version)
             process = await self._spawn(path, launch, owner, version)
         try:
             process.learn_version(process.started.cli_version or known or await self._health.find_version(path))
@@ -298,6 +298,8 @@ class ClaudeAdapter(ProviderAdapter):
             process = ClaudeProcess(self._host, child, launch, provider_session_id, max_line=self._max_line)
             try:
                 await process.shake_hands(self._handshake_timeout)
+                await process.apply_settings()
+                _check_effort("config.effort", launch.config.effort, process)
             except BaseException as error:
                 await self._end(process)
                 if isinstance(error, AdapterError) and error.kind is ErrorKind.SPAWN_FAILED:
@@ -332,7 +334,7 @@ async def _drain(process: ClaudeProcess) -> None:
         pass
 
 
-def _check_effort(effort: str | None, process: ClaudeProcess) -> None:
+def _check_effort(path: str, effort: str | None, process: ClaudeProcess) -> None:
     levels = claude_queries.effort_levels(process.handshake, process.model)
     if effort is not None and levels and effort not in levels:
-        raise invalid_param("effort", f"this model takes: {', '.join(levels)}")
+        raise invalid_param(path, f"this model takes: {', '.join(levels)}")

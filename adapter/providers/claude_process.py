@@ -16,7 +16,7 @@ from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
 from adapter.providers.claude_command import handshake_fields
 from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake
-from adapter.providers.claude_options import UPDATE_HINT
+from adapter.providers.claude_options import UPDATE_HINT, unsupported
 from protocol.codecs.claude import ClaudeCodec
 from protocol.codecs.claude_version import Version, answers, parse_version, remark, show
 from protocol.errors import AdapterError, ErrorKind
@@ -81,16 +81,38 @@ class ClaudeProcess:
         Raises:
             AdapterError: `spawn_failed`, `timeout`, `not_authenticated`, `protocol_error` or `unsupported`.
         """
+        answer = await self._converse("initialize", handshake_fields(self._launch.config), within)
+        if answer.error is not None:
+            raise ProviderError(PROVIDER, ErrorKind.PROTOCOL_ERROR, f"The CLI refused its handshake: {answer.error}")
+        self.handshake = answer.response or {}
+        self._codec.system.known |= read_handshake(self.handshake, self.started)
+        self._codec.follow_mode()
+        if replies := self._codec.control.take_replies():
+            await self._send_quietly(replies)
+
+    async def apply_settings(self) -> None:
+        """Give the CLI the session's settings, before anybody else reads its stream. This way they are on no command
+        line and in no file; they hold as those of `--settings` would (measured with claude 2.1.62 to 2.1.329).
+
+        Raises:
+            AdapterError: as `shake_hands`; `unsupported` where the CLI refuses them.
+        """
+        if self._launch.config.settings:
+            fields = {"settings": self._launch.config.settings}
+            answer = await self._converse("apply_flag_settings", fields, CONTROL_S)
+            if answer.error is not None:
+                raise unsupported("settings", answer.error)
+
+    async def _converse(self, subtype: str, fields: dict[str, Any], within: float) -> ControlAnswered:
+        """Ask and read until the answer; what else comes is kept for the session."""
         pending = self._open_request()
         exited: ProcessExited | None = None
         try:
             with anyio.fail_after(within):
                 try:
-                    await self._child.send(
-                        self._codec.control.request(pending.id, "initialize", **handshake_fields(self._launch.config))
-                    )
+                    await self._child.send(self._codec.control.request(pending.id, subtype, **fields))
                 except AdapterError as error:
-                    log.debug("the CLI takes no handshake: %s", error.message)
+                    log.debug("the CLI takes no %s: %s", subtype, error.message)
                 while pending.answer is None and exited is None:
                     self._early += await self._read()
                     exited = self._early[-1] if self._early and isinstance(self._early[-1], ProcessExited) else None
@@ -103,15 +125,7 @@ class ClaudeProcess:
         if pending.answer is None:
             assert exited is not None
             raise explain_death(exited, self._early)
-        if pending.answer.error is not None:
-            raise ProviderError(
-                PROVIDER, ErrorKind.PROTOCOL_ERROR, f"The CLI refused its handshake: {pending.answer.error}"
-            )
-        self.handshake = pending.answer.response or {}
-        self._codec.system.known |= read_handshake(self.handshake, self.started)
-        self._codec.follow_mode()
-        if replies := self._codec.control.take_replies():
-            await self._send_quietly(replies)
+        return pending.answer
 
     def learn_version(self, version: str | None) -> None:
         """The CLI's version, which older ones do not tell in their handshake; before the stream is read."""

@@ -35,6 +35,7 @@ OPTIONS: Final[dict[str, Version]] = {
     "append_system_prompt": (2, 1, 29),
     "system_prompt": (2, 1, 29),
     "effort": (2, 1, 62),
+    "settings": (2, 1, 62),
 }
 """Fields of a session's config. Prompts and agents travel in the handshake, where older versions pass over them."""
 
