@@ -19,9 +19,9 @@ from adapter.providers import claude_trust
 from adapter.providers.base import Launch, ProviderAdapter, ProviderError, ProviderHealth, SessionConfig
 from adapter.providers.claude_archive import ClaudeArchive
 from adapter.providers.claude_command import (
-    ROOT_HINT,
     build_arguments,
     build_environment,
+    full_access_hint,
     may_skip_permissions,
     mcp_file_text,
 )
@@ -232,7 +232,7 @@ class ClaudeAdapter(ProviderAdapter):
             if runtime_mode != "full_access" or error.kind is not ErrorKind.UNSUPPORTED:
                 raise
             raise ProviderError(
-                PROVIDER, ErrorKind.UNSUPPORTED, error.message, hint=ROOT_HINT, option="runtime_mode"
+                PROVIDER, ErrorKind.UNSUPPORTED, error.message, hint=full_access_hint(), option="runtime_mode"
             ) from error
 
     async def stop_session(self, session_id: str, *, turn_running: bool, fast: bool = False) -> Exit:

@@ -41,6 +41,13 @@ ROOT_HINT = (
     f"is a throw-away sandbox, start the session with {SANDBOX}=1 in config.env."
 )
 
+FORBIDDEN_HINT = "The CLI's settings forbid it (permissions.disableBypassPermissionsMode): choose another runtime_mode."
+
+
+def full_access_hint() -> str:
+    """What can be done where the CLI refuses `full_access`."""
+    return ROOT_HINT if os.geteuid() == 0 else FORBIDDEN_HINT
+
 
 CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
 """Makes the CLI keep files for `rewind_files` (claude 2.1.x; there is no flag)."""

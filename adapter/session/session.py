@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KEPT_MODES = ("supervised", "accept_edits", "plan")
+"""Runtime modes that a process started again takes over, however the last one came to them. `full_access` has to be
+chosen by the parent, and stands in the config then."""
+
 
 class Session:
     """One conversation with one provider.
@@ -325,7 +329,10 @@ class Session:
     # Small things
 
     async def _admit_again(self, config: SessionConfig) -> SessionConfig:
-        """Before a process is started again. Nobody is asked then: what has come since the start is left out."""
+        """Before a process is started again, in the mode that the last one came to, by an approved plan for example.
+        Nobody is asked then: what has come since the start is left out."""
+        if self._timeline.known.runtime_mode in KEPT_MODES:
+            config = config.model_copy(update={"runtime_mode": self._timeline.known.runtime_mode})
         self._controls.config = await self._trust.admit(config, may_ask=False)
         self._tell_of_trust()
         return self.config

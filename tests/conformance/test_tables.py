@@ -18,7 +18,7 @@ from adapter import app, config, peer
 from adapter.faces import conversations as faces_conversations
 from adapter.process import child, environment
 from adapter.providers import claude_process, probe
-from adapter.session import idempotency
+from adapter.session import idempotency, trust
 from protocol import (
     content,
     conversations,
@@ -294,6 +294,7 @@ def test_the_fixed_limits_are_those_of_the_code() -> None:
         "bytes of events on a page of `get_history`": faces_conversations.MAX_PAGE,
         "seconds for a CLI to answer a control request": claude_process.CONTROL_S,
         "seconds for a CLI to answer `health_check`": probe.PROBE_S,
+        "seconds for an answer about trust, where `permission_timeout` is off": trust.TRUST_S,
         "seconds for open requests at the end": app.CALLS_END_S,
         "seconds for the last events to be read": app.LAST_WORDS_S,
     }

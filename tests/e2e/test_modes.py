@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.support.real_session import allow
@@ -88,3 +89,20 @@ async def test_every_mode_is_switched_in_a_live_session_in_both_directions(stage
         for mode in order:
             await talk.call("set_runtime_mode", runtime_mode=mode)
             assert await touch(talk, workspace) == expected[mode], mode
+
+
+@pytest.mark.spec("7.9", "7.11")
+async def test_a_plan_mode_that_the_agent_entered_by_itself_is_held_also_by_a_cli_that_is_started_again(
+    stage: Stage, workspace: Path
+) -> None:
+    async with stage.session(workspace, answer=allow()) as talk:
+        await talk.turn("SC:tool EnterPlanMode {}")
+        await talk.wait("session_updated", runtime_mode="plan")
+        assert await touch(talk, workspace) == (0, False)
+        (session,) = [each for each in (await talk.daemon.request("list_sessions"))["sessions"] if each["pid"]]
+        before = len(talk.events)
+        psutil.Process(session["pid"]).kill()
+        await talk.wait("notice", level="warning")
+        assert await touch(talk, workspace) == (0, False)
+        updated = [each["event"] for each in talk.events[before:] if each["event"]["type"] == "session_updated"]
+    assert {each["runtime_mode"] for each in updated if "runtime_mode" in each} <= {"plan"}

@@ -126,6 +126,29 @@ async def test_several_open_questions_are_answered_in_any_order(stage: Stage, wo
     assert "Private." in str(denied["content"])
 
 
+@pytest.mark.spec("7.2")
+async def test_a_subagents_open_questions_are_its_own_and_are_answered_in_any_order(
+    stage: Stage, workspace: Path, tmp_path: Path
+) -> None:
+    notes = [tmp_path / name for name in ("one.txt", "two.txt")]
+    for note in notes:
+        note.write_text(f"inside {note.name}\n")
+    agent = {"description": "Look", "subagent_type": "general-purpose", "run_in_background": False}
+    prompt = f"SC:parallelread {notes[0]} {notes[1]}"
+    async with stage.session(workspace) as talk:
+        turn = await talk.send(f"SC:tool Agent {json.dumps({**agent, 'prompt': prompt})}")
+        first, second = await talk.question(0), await talk.question(1)
+        await talk.decide(second, "allow")
+        await talk.wait("tool_call_output", tool_call_id=second["params"]["tool_call_id"])
+        await talk.decide(first, "deny", message="Private.")
+        heard = await talk.heard(turn)
+    (call,) = [each["tool_call_id"] for each in heard.all("tool_call_started", name="Agent")]
+    reads = {each["tool_call_id"]: each["parent_tool_call_id"] for each in heard.all("tool_call_started", name="Read")}
+    assert reads == {question["params"]["tool_call_id"]: call for question in (first, second)}
+    outputs = {each["tool_call_id"]: each["is_error"] for each in heard.all("tool_call_output")}
+    assert [outputs[question["params"]["tool_call_id"]] for question in (first, second)] == [True, False]
+
+
 async def test_a_failing_command_is_told_as_an_error_and_the_turn_goes_on(stage: Stage, workspace: Path) -> None:
     async with stage.session(workspace, answer=allow()) as talk:
         heard = await talk.turn("SC:bash echo oops >&2; exit 3")
