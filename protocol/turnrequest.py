@@ -11,6 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
+from protocol.content import DocumentBlock, ImageBlock
 from protocol.httperrors import Api, invalid
 from protocol.tools import MAX_TOOL_NAME
 
@@ -20,6 +23,8 @@ MODEL_PREFIX = "claude-cli/"
 """Routers name our models so; the CLI does not know the prefix."""
 
 _TOOL_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_TOOL_NAME}}}")
+
+_MEDIA: dict[str, type[ImageBlock | DocumentBlock]] = {"image": ImageBlock, "document": DocumentBlock}
 
 _DEFAULT_MODELS = frozenset({"", "*", "default"})
 
@@ -132,7 +137,20 @@ def finish(request: TurnRequest, *, may_end_anyhow: bool = False) -> TurnRequest
         if unknown and not (at == 0 and request.previous):
             raise invalid(f"the result of {unknown[0]!r} answers no tool call of the message before it", "messages")
     _check_tools(request.tools)
+    _check_media(request.last)
     return request
+
+
+def _check_media(said: Said) -> None:
+    """What the user says now: a broken image would make every later turn of the conversation fail."""
+    for block in said.content:
+        if (model := _MEDIA.get(block["type"])) is not None:
+            try:
+                model.model_validate(block)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                raise invalid(f"a broken {block['type']}: {place}: {first['msg']}", "messages") from None
 
 
 def _check_tools(tools: list[ToolOffer]) -> None:

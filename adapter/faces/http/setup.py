@@ -9,7 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from adapter.providers.base import SessionConfig
+from protocol.httperrors import invalid
 
 if TYPE_CHECKING:
     from adapter.config_http import HttpSettings
@@ -54,6 +57,9 @@ def build_config(request: TurnRequest, settings: HttpSettings, working_dir: str,
         settings: the daemon's.
         working_dir: where the agent works.
         more: `resume`, `resume_at`, `fork`.
+
+    Raises:
+        HttpError: 400, where the request has a value that no session can have.
     """
     tools = [
         {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
@@ -70,4 +76,8 @@ def build_config(request: TurnRequest, settings: HttpSettings, working_dir: str,
         **({"tools": tools} if tools else {}),
         **more,
     }
-    return SessionConfig.model_validate({name: value for name, value in config.items() if value is not None})
+    try:
+        return SessionConfig.model_validate({name: value for name, value in config.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise invalid(first["msg"], ".".join(map(str, first["loc"]))) from None
