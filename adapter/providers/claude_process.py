@@ -86,13 +86,11 @@ class ClaudeProcess:
             raise ProviderError(PROVIDER, ErrorKind.PROTOCOL_ERROR, f"The CLI refused its handshake: {answer.error}")
         self.handshake = answer.response or {}
         self._codec.system.known |= read_handshake(self.handshake, self.started)
-        self._codec.follow_mode()
-        if replies := self._codec.control.take_replies():
-            await self._send_quietly(replies)
 
     async def apply_settings(self) -> None:
         """Give the CLI the session's settings, before anybody else reads its stream. This way they are on no command
-        line and in no file; they hold as those of `--settings` would (measured with claude 2.1.62 to 2.1.329).
+        line and in no file; they hold as those of `--settings` would (measured with claude 2.1.62 to 2.1.329). Those
+        that plan mode needs come last.
 
         Raises:
             AdapterError: as `shake_hands`; `unsupported` where the CLI refuses them.
@@ -102,6 +100,9 @@ class ClaudeProcess:
             answer = await self._converse("apply_flag_settings", fields, CONTROL_S)
             if answer.error is not None:
                 raise unsupported("settings", answer.error)
+        self._codec.follow_mode()
+        if replies := self._codec.control.take_replies():
+            await self._send_quietly(replies)
 
     async def _converse(self, subtype: str, fields: dict[str, Any], within: float) -> ControlAnswered:
         """Ask and read until the answer; what else comes is kept for the session."""
