@@ -204,8 +204,17 @@ class Notice(Event):
     title: str | UnsetType = UNSET
 
 
+class TaskUsage(Struct, kw_only=True):
+    """What a subagent has used so far, as the CLI counts it."""
+
+    total_tokens: int = 0
+    tool_uses: int = 0
+    duration_ms: int = 0
+
+
 class Task(Struct, kw_only=True):
-    """Something that runs beside the conversation, or has ended just now. `background`: it outlives its turn."""
+    """Something that runs beside the conversation, or has ended just now. `background`: it outlives its turn; `usage`:
+    a subagent's, as last told."""
 
     task_id: str
     kind: str
@@ -213,6 +222,7 @@ class Task(Struct, kw_only=True):
     description: str = ""
     tool_call_id: str | None = None
     background: bool = False
+    usage: TaskUsage | None = None
 
 
 class Tasks(Event):

@@ -146,6 +146,14 @@ class InterruptResult(Result):
     interrupted: bool
 
 
+class TaskUsage(Result):
+    """What a subagent has used so far, as the CLI counts it."""
+
+    total_tokens: int
+    tool_uses: int
+    duration_ms: int
+
+
 class TaskEntry(Result):
     """A command or an agent that runs beside the conversation. `background`: it outlives its turn."""
 
@@ -155,6 +163,7 @@ class TaskEntry(Result):
     description: str
     tool_call_id: str | None
     background: bool
+    usage: TaskUsage | None
 
 
 class TasksResult(Result):

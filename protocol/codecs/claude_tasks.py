@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from protocol.events import Notice, Task, Tasks, TaskStatus, ToolCallProgress
+from msgspec.structs import replace
+
+from protocol.events import Notice, Task, Tasks, TaskStatus, TaskUsage, ToolCallProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +31,17 @@ _STATUSES: dict[str, TaskStatus] = {
 }
 
 
+ENDED_KEPT = 256
+"""Ended tasks that are remembered: the CLI may tell of each of them again, but not for long."""
+
+
 class TaskTable:
     """The tasks of one CLI process."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
-        self._ended: set[str] = set()
+        self._ended: dict[str, Task] = {}
+        """Those of the background that have ended: more may be told of them."""
         self._readers: dict[str, Callable[[Json, list[ProviderEvent]], None]] = {
             "task_started": self._read_started,
             "task_progress": self._read_progress,
@@ -81,7 +88,9 @@ class TaskTable:
             out.append(ToolCallProgress(tool_call_id=call))
 
     def _read_progress(self, line: Json, out: list[ProviderEvent]) -> None:
-        call = line.get("tool_use_id")
+        task, call = self._tasks.get(line["task_id"]), line.get("tool_use_id")
+        if task is not None:
+            task.usage = _usage(line.get("usage")) or task.usage
         if call:
             out.append(ToolCallProgress(tool_call_id=call, content=line.get("description") or ""))
 
@@ -96,9 +105,15 @@ class TaskTable:
 
     def _read_notification(self, line: Json, out: list[ProviderEvent]) -> None:
         task = self._tasks.get(line["task_id"])
-        in_background = line["task_id"] in self._ended if task is None else task.background
+        usage = _usage(line.get("usage"))
+        ended = self._ended.get(line["task_id"])
+        in_background = ended is not None if task is None else task.background
         if task is not None and line["status"] in _STATUSES:
+            task.usage = usage or task.usage
             self._end(task, _STATUSES[line["status"]], out)
+        elif ended is not None and usage is not None and usage != ended.usage:
+            ended.usage = usage
+            self._tell(out, ended)
         if in_background or task is None:
             text = f"Background task {line['status']}: {line.get('summary') or line['task_id']}"
             out.append(Notice(level="info", message=text))
@@ -120,25 +135,20 @@ class TaskTable:
     def _end(self, task: Task, status: TaskStatus, out: list[ProviderEvent]) -> None:
         """Tell a task's end, once: it is in this list for the last time."""
         task.status = status
-        self._tell(out)
         del self._tasks[task.task_id]
+        self._tell(out, task)
         if task.background:
-            self._ended.add(task.task_id)
+            self._ended[task.task_id] = task
+            if len(self._ended) > ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
 
-    def _tell(self, out: list[ProviderEvent]) -> None:
+    def _tell(self, out: list[ProviderEvent], *ended: Task) -> None:
         # Copies: what was told must not change with what is known later.
-        out.append(
-            Tasks(
-                tasks=[
-                    Task(
-                        task_id=task.task_id,
-                        kind=task.kind,
-                        status=task.status,
-                        description=task.description,
-                        tool_call_id=task.tool_call_id,
-                        background=task.background,
-                    )
-                    for task in self._tasks.values()
-                ]
-            )
-        )
+        out.append(Tasks(tasks=[replace(task) for task in (*self._tasks.values(), *ended)]))
+
+
+def _usage(told: Any) -> TaskUsage | None:
+    if not isinstance(told, dict):
+        return None
+    counts = {name: value for name in TaskUsage.__struct_fields__ if type(value := told.get(name)) is int}
+    return TaskUsage(**counts)

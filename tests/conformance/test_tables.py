@@ -124,6 +124,8 @@ def test_the_table_of_methods_tells_every_error_of_every_method() -> None:
         ("`error` of a turn", struct_fields(events.TurnError)),
         ("a task in `tasks`", struct_fields(events.Task)),
         ("a task in `tasks`", result_fields(methods.TaskEntry)),
+        ("`usage` of a task", struct_fields(events.TaskUsage)),
+        ("`usage` of a task", result_fields(methods.TaskUsage)),
         ("`compaction` of a notice", struct_fields(events.Compaction)),
         ("`retry` of a notice", struct_fields(events.Retry)),
         ("an entry of a plan", struct_fields(events.PlanEntry)),

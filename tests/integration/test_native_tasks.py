@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 TASK: Json = {"task_id": "b1", "description": "Build"}
-LISTED: Json = {"task_id": "b1", "kind": "shell", "description": "Build", "tool_call_id": "t1", "background": True}
+LISTED: Json = {
+    "task_id": "b1",
+    "kind": "shell",
+    "description": "Build",
+    "tool_call_id": "t1",
+    "background": True,
+    "usage": None,
+}
 LEAVE: Json = {
     "turn": [
         {

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from protocol.codecs.claude import ClaudeCodec
-from protocol.events import Notice, Task, Tasks, ToolCallOutput, ToolCallStarted
+from protocol.events import Notice, Task, Tasks, TaskUsage, ToolCallOutput, ToolCallStarted
 from protocol.signals import TurnBegan, TurnEnded
 
 INIT = {"type": "system", "subtype": "init", "session_id": "s"}
@@ -66,6 +66,15 @@ def test_a_task_that_is_stopped_ends_once_however_often_that_is_told() -> None:
     killed = {"subtype": "task_updated", "task_id": "b1", "patch": {"status": "killed"}}
     heard = _hear(ClaudeCodec(), SHELL | {"is_backgrounded": True}, killed, TOLD | {"status": "stopped"}, killed)
     assert _lists(heard) == [[("b1", "running", True)], [("b1", "stopped", True)]]
+
+
+def test_what_an_agent_has_used_is_told_with_its_end_and_once_more_where_the_last_count_comes_later() -> None:
+    agent = SHELL | {"task_type": "local_agent", "is_backgrounded": True}
+    counts = [{"total_tokens": 10 * at, "tool_uses": at, "duration_ms": 5 * at} for at in (1, 2)]
+    progress = {"subtype": "task_progress", "task_id": "b1", "usage": counts[0]}
+    heard = _hear(ClaudeCodec(), agent, progress, DONE, TOLD | {"usage": counts[1]}, TOLD | {"usage": counts[1]})
+    told = [item.tasks[0].usage for item in heard if type(item) is Tasks]
+    assert told == [None, *(TaskUsage(**count) for count in counts)]
 
 
 def test_a_task_that_is_left_out_of_the_list_has_ended() -> None:
