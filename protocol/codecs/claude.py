@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, ValidationError, convert
+from msgspec import ValidationError
 
 from protocol import jsontext
 from protocol.codecs.claude_changes import read_changes
@@ -41,6 +41,7 @@ from protocol.events import (
     ToolCallStarted,
     Usage,
 )
+from protocol.fitting import fits
 from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan, TurnEnded
 from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
 
@@ -157,7 +158,7 @@ class ClaudeCodec:
                 understood = kind in SILENT_TYPES
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             understood = False
-        fit = [item for item in out if _fits(item)]
+        fit = [item for item in out if fits(item)]
         return fit if understood and len(fit) == len(out) else [*fit, _raw(line)]
 
     # One reader per type of line. A shape that they do not expect raises, and the line goes out as `raw`.
@@ -342,16 +343,6 @@ def _read_delta(delta: dict[str, Any], parent: str | None, out: Out) -> None:
         out.append(TextDelta(text=delta["text"], parent_tool_call_id=parent))
     elif delta["type"] == "thinking_delta":
         out.append(ThinkingDelta(text=delta["thinking"], parent_tool_call_id=parent))
-
-
-def _fits(item: ProviderEvent) -> bool:
-    """Whether every field is of the type that the contract promises; a CLI may come to write another one."""
-    fields = {name: value for name in item.__struct_fields__ if (value := getattr(item, name)) is not UNSET}
-    try:
-        convert(fields, type(item))
-    except ValidationError:
-        return False
-    return True
 
 
 def _raw(line: bytes) -> Raw:

@@ -16,6 +16,7 @@ from protocol.codecs.claude_hooks import HookReader
 from protocol.codecs.claude_open import Asked, Render, Replied
 from protocol.codecs.claude_questions import ask_elicitation, ask_permission
 from protocol.codecs.claude_tools import ToolReader
+from protocol.fitting import fits
 from protocol.signals import QuestionWithdrawn
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class ControlChannel:
             return None
         try:
             found = reader(request_id, body)
+            if isinstance(found, Asked) and not fits(found.question):
+                raise TypeError(body["subtype"])
         except (LookupError, TypeError, AttributeError):
             self._replies += _reply(request_id, error=f"A {body['subtype']} of an unknown shape")
             raise
