@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapter import __version__
 from adapter.process.environment import ALLOWED, DENIED
 from protocol.framing import MAX_CLI_LINE, MAX_PARENT_MESSAGE
+from protocol.trust import TrustPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +59,10 @@ class Settings(BaseModel):
     compaction_timeout: float = Field(600, ge=0, description="The same while the CLI compacts its context. 0: never.")
     permission_timeout: float = Field(
         0, ge=0, description="An unanswered permission request counts as deny after this. 0: never; people go to lunch."
+    )
+    trust: TrustPolicy = Field(
+        "ask",
+        description="What becomes of what a folder would run unasked, in an editor's sessions: ask, always or never.",
     )
     warm: int = Field(
         0,

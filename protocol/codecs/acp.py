@@ -8,7 +8,7 @@ questions (`acp_questions.py`). Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from protocol.codecs import acp_tools
 from protocol.codecs.acp_calls import CallWriter
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+HELD_LIMIT: Final = 20
+"""Warnings from between two turns that the next one tells; of more, the newest."""
+
 
 class UpdateWriter:
     """The updates of one session.
@@ -53,7 +56,10 @@ class UpdateWriter:
         """Whether the events are history: then the user's own messages are shown, too."""
         self._message = 1
         calls = self.calls = CallWriter(client, cwd)
-        news = NewsWriter(client)
+        self._news = news = NewsWriter(client)
+        self._in_turn = False
+        self._held: list[Json] = []
+        """What is told as the agent's thought and came outside of a turn: an editor expects chunks within a prompt."""
         self._writers: dict[type, Callable[[Any], list[Json]]] = {
             TextDelta: self._write_text,
             ThinkingDelta: self._write_thinking,
@@ -66,9 +72,9 @@ class UpdateWriter:
             Plan: _write_plan,
             Tasks: calls.write_tasks,
             Usage: news.write_usage,
-            Notice: news.write_notice,
+            Notice: self._write_notice,
             TurnStarted: self._write_turn_started,
-            TurnCompleted: news.write_turn_completed,
+            TurnCompleted: self._write_turn_completed,
         }
 
     def write(self, event: Event) -> list[Json]:
@@ -121,9 +127,23 @@ class UpdateWriter:
         self._message += 1
         return self.calls.write_started(event)
 
+    def _write_notice(self, event: Notice) -> list[Json]:
+        updates = self._news.write_notice(event)
+        if not self._in_turn and not self.replaying:
+            self._held += [update for update in updates if update["sessionUpdate"] == "agent_thought_chunk"]
+            self._held = self._held[-HELD_LIMIT:]
+            updates = [update for update in updates if update["sessionUpdate"] != "agent_thought_chunk"]
+        return updates
+
     def _write_turn_started(self, event: TurnStarted) -> list[Json]:
         self._message += 1
-        return []
+        self._in_turn = True
+        held, self._held = self._held, []
+        return held
+
+    def _write_turn_completed(self, event: TurnCompleted) -> list[Json]:
+        self._in_turn = False
+        return self._news.write_turn_completed(event)
 
 
 def _write_plan(event: Plan) -> list[Json]:

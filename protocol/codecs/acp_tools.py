@@ -26,6 +26,9 @@ PLANNING_TOOLS: Final = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate", "Tas
 _MODE_TOOLS: Final = {"ExitPlanMode": "The plan", "EnterPlanMode": "Make a plan first"}
 _QUESTION_TOOL: Final = "AskUserQuestion"
 
+_KINDS: Final = frozenset({"read", "edit", "execute", "search", "fetch", "think"})
+"""Those of the contract's kinds that the protocol has, too."""
+
 _PATH_FIELDS: Final = ("file_path", "notebook_path", "path", "filePath")
 
 
@@ -33,7 +36,7 @@ def tool_kind(name: str, kind: str) -> str:
     """The protocol's kind of a tool: the contract's, but for those that switch modes or ask the user."""
     if name in _MODE_TOOLS:
         return "switch_mode"
-    return "other" if name == _QUESTION_TOOL else kind
+    return kind if kind in _KINDS and name != _QUESTION_TOOL else "other"
 
 
 def first_title(name: str) -> str:

@@ -243,6 +243,27 @@ async def test_a_session_begins_with_the_users_own_mode_and_model(workspace: Pat
     assert current(told, "model") == "mock-large"
 
 
+async def test_a_folders_own_servers_run_only_when_the_user_trusts_it(workspace: Path, tmp_path: Path) -> None:
+    (workspace / ".mcp.json").write_text('{"mcpServers": {"tide": {"command": "tide-server"}}}')
+    cli = RecordedCli(tmp_path, scenario.write(tmp_path))
+    environment = mock_environment("default", "acp-trust", str(tmp_path)) | {"HOME": str(tmp_path)}
+    answers: list[Json] = [{"trust": "leave"}, {"trust": "run"}]
+    async with run_editor("--claude-path", str(cli.path), env=environment, capabilities=ALL_CAPABILITIES) as editor:
+        editor.answers["elicitation/create"] = lambda _: {"action": "accept", "content": answers.pop(0)}
+        for _ in range(3):
+            await editor.request("session/close", sessionId=await editor.new(workspace))
+        assert [question["params"]["requestId"] for question in editor.questions] == ["e2", "e4"]
+        assert "tide-server" in str(editor.questions[0]["params"]["requestedSchema"])
+    environment |= {"XDG_STATE_HOME": str(tmp_path / "another")}
+    for flags in ([], ["--trust", "always"]):
+        async with run_editor("--claude-path", str(cli.path), *flags, env=environment, capabilities={}) as plain:
+            session = await plain.new(workspace)
+            await plain.prompt(session, "hello")
+            assert plain.questions == []
+            assert ("not trusted" in plain.text("agent_thought_chunk")) == (not flags)
+    assert ["--setting-sources" in each for each in cli.arguments()] == [True, False, False, True, False]
+
+
 async def test_a_cli_that_does_not_start_or_is_not_logged_in_is_an_error_that_says_what_to_do(
     workspace: Path, tmp_path: Path
 ) -> None:

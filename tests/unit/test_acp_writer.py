@@ -240,11 +240,13 @@ def test_what_a_compaction_leaves_is_in_the_context_and_a_turn_without_the_model
 
 
 def test_notices_go_where_the_client_has_a_place_for_them() -> None:
-    notices = [Notice(level=level, message=level) for level in ("debug", "info", "warning", "error")]
+    notices: list[Any] = [TurnStarted(origin="message")]
+    notices += [Notice(level=level, message=level) for level in ("debug", "info", "warning", "error")]
     assert [each["severity"] for each in written(*notices, client=ALL)] == ["info", "warning", "error"]
     assert [each["content"]["text"] for each in written(*notices)] == ["warning\n"]
     retry = Notice(level="warning", message="again", retry=Retry(attempt=1, max_attempts=2, delay_ms=5))
-    assert written(retry)[0]["sessionUpdate"] == "agent_thought_chunk"
+    assert written(retry) == []  # outside of a turn, an editor without notices hears of it in the next one
+    assert written(retry, TurnStarted(origin="message"))[0]["sessionUpdate"] == "agent_thought_chunk"
     title = Notice(level="info", message="x", title="High water")
     assert written(title) == [{"sessionUpdate": "session_info_update", "title": "High water"}]
 

@@ -184,7 +184,10 @@ class Methods:
     ) -> AcpSession:
         _check_folders(place)
         config = SessionConfig(
-            working_dir=place.cwd, allowed_dirs=place.additional_directories, mcp_servers=place.mcp_servers or None
+            working_dir=place.cwd,
+            allowed_dirs=place.additional_directories,
+            mcp_servers=place.mcp_servers or None,
+            trust=self._settings.trust,
         )
         adapter = self._providers.get(self._provider)
         own_id = str(uuid.uuid4())

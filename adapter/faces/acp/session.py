@@ -235,6 +235,7 @@ class AcpSession:
             self._send(self.own_id, bodies)
 
     def _learn_news(self, news: SessionStarted | SessionUpdated) -> list[Json]:
+        """What the CLI says of the session; while the editor does not know it yet, the answer will tell it."""
         updates: list[Json] = []
         if isinstance(news.provider_session_id, str):
             self._last_id = news.provider_session_id
@@ -253,7 +254,7 @@ class AcpSession:
             self._commands = {name: known.get(name) or {"name": name} for name in names}
             if set(known) != set(self._commands):
                 updates.append(commands_update(list(self._commands.values())))
-        return updates
+        return updates if self._held is None else []
 
 
 async def _ask(session: Session, query: str, **otherwise: Any) -> Json:
