@@ -89,8 +89,8 @@ async def test_tasks_are_told_and_listed_until_they_end_and_their_turn_is_their_
 
 @pytest.mark.spec("4.4")
 async def test_a_session_with_work_in_the_background_is_not_idle(workspace: Path, tmp_path: Path) -> None:
-    path = write_scenario(tmp_path, LEAVE, {"delay_ms": 1500}, *ENDS, {"forever": [LEAVE]})
-    async with mock_daemon("--max-sessions", "1", "--idle-timeout", "0.5") as daemon:
+    path = write_scenario(tmp_path, LEAVE, {"delay_ms": 2500}, *ENDS, {"forever": [LEAVE]})
+    async with mock_daemon("--max-sessions", "1", "--idle-timeout", "1.5") as daemon:
         session_id = await daemon.start_session(workspace, config=mocked(path))
         await daemon.turn(session_id, "build")
         with pytest.raises(RpcError) as raised:
@@ -116,7 +116,7 @@ async def test_the_end_of_the_cli_is_the_end_of_its_tasks(workspace: Path, tmp_p
 
 @pytest.mark.spec("4.5")
 async def test_work_in_the_background_may_be_as_silent_as_a_tool(workspace: Path, tmp_path: Path) -> None:
-    quiet: Json = {"turn": [*LEAVE["turn"], {"delay_ms": 1500}, {"text": " And on."}]}
-    async with mock_daemon("--silence-timeout", "0.7", scenario=write_scenario(tmp_path, quiet)) as daemon:
+    quiet: Json = {"turn": [*LEAVE["turn"], {"delay_ms": 2500}, {"text": " And on."}]}
+    async with mock_daemon("--silence-timeout", "1.5", scenario=write_scenario(tmp_path, quiet)) as daemon:
         session_id = await daemon.start_session(workspace)
         assert (await daemon.turn(session_id, "build"))["stop_reason"] == "end_turn"
