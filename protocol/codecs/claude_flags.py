@@ -13,6 +13,7 @@ _RESUME = "Use config.resume and config.fork, so that the daemon knows which con
 _MODE = "Use config.runtime_mode."
 _ONCE = "It makes the CLI do something else and end; run the CLI by hand for it."
 _AWAY = "It hands the conversation to another process, which the daemon could neither drive nor end."
+_FOLDER = "Make the worktree first, and give it as config.working_dir."
 
 RESERVED = {
     "--input-format": _STREAM,
@@ -39,6 +40,11 @@ RESERVED = {
     "--cloud": _AWAY,
     "--teleport": _AWAY,
     "--tmux": _AWAY,
+    "--desktop": _AWAY,
+    "--environment": _AWAY,
+    "--remote-control": _AWAY,
+    "--worktree": _FOLDER,
+    "-w": _FOLDER,
     "--": "What follows would be a prompt: use send_message.",
 }
 """Flag to the reason, or to what does it here."""

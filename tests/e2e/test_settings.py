@@ -64,3 +64,32 @@ async def test_what_the_cli_would_pass_over_is_refused_by_name(stage: Stage, wor
         with pytest.raises(RpcError) as refusal:
             await stage.daemon.start_session(workspace, config=config)
         assert (refusal.value.code, said in refusal.value.message) == (code, True), refusal.value.message
+
+
+@pytest.mark.spec("3.7")
+async def test_further_arguments_reach_the_cli_as_they_are(stage: Stage, workspace: Path, tmp_path: Path) -> None:
+    log = tmp_path / "debug.log"
+    arguments = ["--tools", "Bash,Read", "--strict-mcp-config", "--no-session-persistence", "--debug-file", str(log)]
+    arguments += ["--agent", "keeper", "--disable-slash-commands", "--name", "Light"]
+    arguments += ["--exclude-dynamic-system-prompt-sections", "--verbose", "--print", "--debug"]
+    arguments += ["--betas", "tide-2026-01-01", "--brief", "--no-chrome", "--plugin-dir", str(tmp_path)]
+    arguments += ["--prompt-suggestions", "false", "--thinking", "disabled"]
+    if not stage.is_old:
+        arguments += ["--autocompact", "auto", "--system-prompt-snapshot", "off", "--restricted"]
+    agents = {"keeper": {"description": "Keeps it", "prompt": "Keep the light."}}
+    async with stage.session(workspace, extra_args=arguments, agents=agents) as talk:
+        assert (await talk.turn("SC:hello")).text == "Hello there, friend."
+        request = talk.requests[-1]
+    assert {"Write", "Edit", "WebFetch"}.isdisjoint(tool["name"] for tool in request.body["tools"])
+    assert "Keep the light." in str(request.body["system"])
+    assert log.stat().st_size > 0
+    assert list(stage.home.rglob(f"{talk.provider_session_id}.jsonl")) == []
+
+
+@pytest.mark.spec("3.7")
+async def test_a_set_up_can_be_left_out_by_an_argument(stage: Stage, workspace: Path) -> None:
+    (workspace / "CLAUDE.md").write_text("Mention the tide.")
+    for argument in ("--safe-mode", "--bare"):
+        async with stage.session(workspace, extra_args=[argument]) as talk:
+            await talk.turn("SC:hello")
+            assert "Mention the tide." not in talk.latest
