@@ -24,7 +24,8 @@ class ToolDesk:
 
     Args:
         session_id: whose.
-        sink: who runs the tools. There is no limit to how long that takes: an interrupt takes the call back.
+        sink: who runs the tools. There is no limit to how long that takes: an interrupt takes the call back, and the
+            CLI waits, too (measured with claude 2.1.197 and 2.1.329: 400 s; its own limit, MCP_TOOL_TIMEOUT, is a day).
         questions: where each call waits.
         answer: hands a result to the CLI.
     """

@@ -212,3 +212,14 @@ async def test_what_is_asked_of_a_tool_or_a_hook_that_was_never_declared_is_refu
         _, text = await say(daemon, session_id)
         assert not [each for each in daemon.asked if each["params"]["session_id"] == session_id]
     assert text == "Refused."
+
+
+@pytest.mark.spec("14.5")
+async def test_the_end_of_the_parent_ends_a_turn_whose_tool_nobody_will_run(workspace: Path) -> None:
+    async with mock_daemon(scenario="parent_tool") as daemon:
+        session_id = await daemon.start_session(workspace, config=CONFIG)
+        turn = (await daemon.request("send_message", session_id=session_id, message="go"))["turn_id"]
+        call = await asked(daemon, session_id)
+    assert {"jsonrpc": "2.0", "method": "cancel_request", "params": {"id": call["id"]}} in daemon.messages
+    (last,) = [each["event"] for each in daemon.events(turn_id=turn) if each["event"]["type"] == "turn_completed"]
+    assert last["stop_reason"] == "interrupted"
