@@ -6,6 +6,7 @@ not its output ever comes.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +41,10 @@ HEAD_LIMIT: Final = 200
 
 NOTES_LIMIT: Final = 16 * 1024
 """Characters of a subagent's text that are shown while it works: the newest. Its report comes as its output."""
+
+
+_EXIT_CODE: Final = re.compile(r"Exit code (\d{1,3})\b")
+"""How the output of a command that failed begins (claude 2.1.197 and 2.1.329)."""
 
 
 @dataclass(slots=True)
@@ -107,6 +112,11 @@ class CallWriter:
     # What events say of them
 
     def write_started(self, event: ToolCallStarted) -> list[Json]:
+        known = self._late.pop(event.tool_call_id, None) or self._calls.get(event.tool_call_id)
+        if known is not None and known.announced:
+            # A call of an agent in the background, which begins again where it is asked for after its turn.
+            self._calls[event.tool_call_id] = known
+            return []
         call = _Call(event.name, acp_tools.tool_kind(event.name, event.kind), event.parent_tool_call_id)
         self._calls[event.tool_call_id] = call
         self._ended.pop(event.tool_call_id, None)
@@ -216,7 +226,10 @@ class CallWriter:
             self._ended.popitem(last=False)
         update = _update(id, status="failed" if is_error else "completed", rawOutput=output)
         if call.in_terminal:
-            return [*self._last_output(id, call, output), update | {"_meta": _terminal_exit(id, is_error=is_error)}]
+            return [
+                *self._last_output(id, call, output),
+                update | {"_meta": _terminal_exit(id, output, is_error=is_error)},
+            ]
         if changes:
             update["content"] = acp_tools.change_content(changes)
             update["locations"] = acp_tools.change_locations(changes)
@@ -257,9 +270,11 @@ class CallWriter:
         return [_update(id, content=[acp_tools.text_content(call.notes)])]
 
 
-def _terminal_exit(id: str, *, is_error: bool) -> Json:
-    """The CLI tells no exit code: 1 stands for any failure."""
-    return {"terminal_exit": {"terminal_id": id, "exit_code": 1 if is_error else 0, "signal": None}}
+def _terminal_exit(id: str, output: Any, *, is_error: bool) -> Json:
+    """The CLI tells the code of a failed command in the first line of its output; else 1 stands for any failure."""
+    told = _EXIT_CODE.match(acp_tools.text_of(output)) if is_error else None
+    code = int(told[1]) if told is not None else int(is_error)
+    return {"terminal_exit": {"terminal_id": id, "exit_code": code, "signal": None}}
 
 
 def _update(id: str, **fields: Any) -> Json:

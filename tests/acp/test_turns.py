@@ -219,9 +219,24 @@ async def test_a_line_to_the_editor_never_passes_its_limit(editor: Editor, sessi
 
 
 async def test_commands_that_would_end_the_editors_session_are_refused_in_words(editor: Editor, session: str) -> None:
+    for command, word in (("/clear", "new session"), (" /reset now", "new session"), ("/login", "terminal")):
+        start = editor.heard
+        assert await editor.prompt(session, command) == "end_turn"
+        assert word in editor.text(after=start)
+
+
+async def test_commands_that_set_an_option_are_the_option_and_others_reach_the_agent(
+    editor: Editor, session: str
+) -> None:
     start = editor.heard
-    assert await editor.prompt(session, "/clear") == "end_turn"
-    assert "new session" in editor.text(after=start)
+    assert await editor.prompt(session, "/model mock-large") == "end_turn"
+    assert await editor.prompt(session, "/effort low") == "end_turn"
+    options = editor.updates("config_option_update", after=start)[-1]["configOptions"]
+    assert [option["currentValue"] for option in options][1:] == ["mock-large", "low"]
+    start = editor.heard
+    for text in ("/effort", "/effort nonsense", "/model my own", "/clearly not"):
+        assert await editor.prompt(session, text) == "end_turn"
+        assert editor.text(after=start).endswith(f"You said: {text}")
 
 
 async def test_a_prompt_whose_cli_dies_is_answered_and_the_next_one_brings_the_conversation_back(

@@ -192,6 +192,12 @@ def test_a_terminal_shows_live_output_once_and_its_rest_at_the_end() -> None:
     assert updates[-1]["_meta"]["terminal_exit"] == {"terminal_id": "c", "exit_code": 0, "signal": None}
 
 
+def test_the_code_of_a_command_that_failed_is_what_the_cli_says_or_else_1() -> None:
+    for text, code in (("Exit code 3\nout", 3), ("Exit code 130", 130), ("Killed", 1), ("x Exit code 3", 1)):
+        ended = written(*call("Bash", "execute", {"command": "x"}), output(text, is_error=True), client=ALL)[-1]
+        assert ended["_meta"]["terminal_exit"]["exit_code"] == code
+
+
 def test_live_output_without_a_terminal_grows_in_the_calls_content() -> None:
     live = [ToolCallProgress(tool_call_id="c", content=text) for text in ("one\n", "two\n")]
     *_, last = written(*call("Bash", "execute", {"command": "x"}), *live)
@@ -211,6 +217,17 @@ def test_what_an_agent_in_the_background_does_ends_when_it_ends() -> None:
     after = [update for event in [late, Tasks(tasks=[done])] for update in writer.write(event)]
     assert [(each["toolCallId"], each["status"]) for each in after] == [("i", "completed"), ("c", "completed")]
     assert writer.calls.close() == []
+
+
+def test_a_call_of_an_agent_that_begins_again_after_its_turn_is_announced_once() -> None:
+    task = Task(task_id="t", kind="agent", status="running", tool_call_id="c", background=True)
+    inner = call("Bash", "execute", {"command": "x"}, parent="c", id="i")
+    begun = [*call("Agent", "think", {}), Tasks(tasks=[task]), output("launched"), *inner]
+    ended = [output(NO_OUTPUT, is_error=True, id="i"), TurnCompleted(stop_reason="end_turn")]
+    updates = written(*begun, *ended, *call("Bash", "execute", {"command": "x"}, id="i"), output("ok", id="i"))
+    told = [each for each in updates if each["toolCallId"] == "i"]
+    assert [each["sessionUpdate"] for each in told].count("tool_call") == 1
+    assert [each["status"] for each in told][-1] == "completed"
 
 
 def test_calls_of_which_nothing_more_comes_are_failed_at_the_end() -> None:

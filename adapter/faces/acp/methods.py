@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from adapter import __version__
+from adapter.faces.acp import commands
 from adapter.faces.acp.prompts import CANCELLED, Prompt
 from adapter.faces.acp.session import AcpSession
 from adapter.providers.base import SessionConfig
@@ -39,13 +40,6 @@ Json = dict[str, Any]
 
 LIST_LIMIT = 50
 """Sessions on a page of `session/list`: what fits on a screen of an editor."""
-
-NOT_AS_COMMANDS = {
-    "/clear": "A conversation cannot be cleared here: begin a new session in the editor instead.",
-    "/login": "Log in by the editor, or run `claude` in a terminal and log in with /login there.",
-    "/logout": "Log out by the editor, or run `claude auth logout` in a terminal.",
-}
-"""Commands that would pull the ground from under the editor's session, and what to do instead."""
 
 
 class Methods:
@@ -251,22 +245,24 @@ class Methods:
             self._provider, working_dir=cwd, cursor=cursor, limit=LIST_LIMIT
         )
         holders = {session.own_id: session.id for session in self._by_id.values()}
-        sessions = []
+        sessions: dict[str, Json] = {}
         for each, holder in found:
-            told: Json = {"sessionId": holders.get(holder or "", each.provider_session_id)}
+            id = holders.get(holder or "", each.provider_session_id)
+            told: Json = {"sessionId": id}
             told |= {"cwd": each.working_dir or cwd or "/", "updatedAt": _iso(each.last_used_at)}
             title = each.title or each.first_prompt
-            sessions.append({**told, **({"title": title} if title else {})})
-        return {"sessions": sessions, **({"nextCursor": following} if following else {})}
+            # The CLI may have begun anew under a session: the older part is then not to be had by the session's id.
+            sessions.setdefault(id, {**told, **({"title": title} if title else {})})
+        return {"sessions": list(sessions.values()), **({"nextCursor": following} if following else {})}
 
     # In a session
 
     async def _prompt(self, call: Call, params: Json) -> Json:
         session = self._get(params)
         content = parse_prompt(params.get("prompt"))
-        refusal = NOT_AS_COMMANDS.get(content.strip()) if isinstance(content, str) else None
-        if refusal is not None:
-            text = {"type": "text", "text": refusal}
+        answer = await commands.take(session, content)
+        if answer is not None:
+            text = {"type": "text", "text": answer}
             session.update([{"sessionUpdate": "agent_message_chunk", "content": text}])
             return {"stopReason": "end_turn"}
         prompt = Prompt()
