@@ -117,3 +117,15 @@ def test_each_setting_of_the_face_has_a_variable_of_its_own_and_a_reason() -> No
     assert variable(HttpSettings, "port") == "AGENT_ADAPTER_HTTP_PORT"
     assert variable(HttpSettings, "max_queue") == "AGENT_ADAPTER_MAX_QUEUE"
     assert all(HttpSettings.model_fields[name].description for name in own_settings(HttpSettings))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:14001", "http://localhost:14001/v1", "http://127.0.0.1:14001/"])
+def test_a_cli_does_not_inherit_our_own_address_as_that_of_its_model(url: str) -> None:
+    denied = load_http({"ANTHROPIC_BASE_URL": url}).env_deny
+    assert {"ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"} <= set(denied)
+    assert set(Settings().env_deny) <= set(denied)
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:14002", "https://models.example", "no url"])
+def test_a_cli_inherits_the_address_of_another_server(url: str) -> None:
+    assert load_http({"ANTHROPIC_BASE_URL": url}).env_deny == Settings().env_deny

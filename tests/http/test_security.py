@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -19,11 +19,30 @@ from tests.support.http_daemon import TOKEN, mock_http
 from tests.support.mock_daemon import MOCK, mock_environment, wait_gone
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.support.daemon import Json
+    from tests.support.http_daemon import HttpDaemon
 
 pytestmark = pytest.mark.anyio
 
 QUESTION = {"model": "claude-cli/x", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.fixture(scope="module")
+async def strict_server(anyio_backend: str) -> AsyncIterator[HttpDaemon]:
+    """A daemon with narrow limits, for several tests."""
+    async with mock_http("--max-body", "20000", "--body-timeout", "1", scenario="text_turn") as server:
+        yield server
+
+
+@pytest.fixture
+async def client(strict_server: HttpDaemon) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of it, whose sessions are ended."""
+    async with strict_server.client() as client:
+        yield client
+        for session in (await client.get("/v1/sessions")).json()["data"]:
+            await client.delete(f"/v1/sessions/{session['id']}")
 
 
 async def refused_start(*flags: str, env: dict[str, str] | None = None) -> str:
@@ -48,7 +67,7 @@ async def test_what_cannot_be_listened_on_is_an_error_of_the_command_line() -> N
     assert "at least 16" in await refused_start("--accept-risk", env={"AGENT_ADAPTER_HTTP_TOKEN": "short"})
 
 
-async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_tells_where(tmp_path: Path) -> None:
+async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_needs_no_parent(tmp_path: Path) -> None:
     environment = mock_environment("default", "x", str(tmp_path))
     flags = ("http", "--port", "0", "--accept-risk", "--claude-path", str(MOCK))
     async with run_daemon(*flags, env=environment, ends=False) as daemon:
@@ -56,7 +75,7 @@ async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_tel
         path = Path((await daemon.wait_stderr(r"\$\(cat ([^)]+)\)"))[1])
         token = path.read_text().strip()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert token not in daemon.stderr
+        await daemon.close_stdin()
         async with httpx.AsyncClient(base_url=url) as client:
             assert (await client.get("/healthz")).status_code == 200
             assert (await client.post("/v1/messages", json=QUESTION)).status_code == 401
@@ -68,67 +87,72 @@ async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_tel
         assert token not in daemon.stderr
 
 
-async def test_a_server_turns_away_what_does_not_belong_and_starts_nothing_for_it() -> None:
-    async with mock_http() as server, server.client() as client:
-        bodies: list[tuple[int, dict[str, str]]] = [
-            (403, {"host": "evil.example"}),
-            (403, {"origin": "https://evil.example"}),
-            (401, {"x-api-key": "wrong"}),
-            (415, {"content-type": "text/plain"}),
-        ]
-        for status, headers in bodies:
-            answer = await client.post("/v1/messages", json=QUESTION, headers=headers)
-            assert answer.status_code == status
-            assert answer.json()["type"] == "error"
-        preflight = {"origin": "https://evil.example", "access-control-request-method": "POST"}
-        refused = await client.options("/v1/messages", headers=preflight)
-        assert refused.status_code == 403
-        assert not [name for name in refused.headers if name.startswith("access-control")]
-        assert (await client.get("/v1/sessions")).json()["data"] == []
+async def test_a_server_turns_away_what_does_not_belong_and_starts_nothing_for_it(client: httpx.AsyncClient) -> None:
+    refused: list[tuple[int, dict[str, str]]] = [
+        (403, {"host": "evil.example"}),
+        (403, {"origin": "https://evil.example"}),
+        (401, {"x-api-key": "wrong"}),
+        (415, {"content-type": "text/plain"}),
+    ]
+    for status, headers in refused:
+        answer = await client.post("/v1/messages", json=QUESTION, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (status, "error")
+    preflight = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    answer = await client.options("/v1/messages", headers=preflight)
+    assert answer.status_code == 403
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert (await client.get("/v1/sessions")).json()["data"] == []
 
 
-async def test_a_body_that_is_too_large_is_refused_while_it_is_still_being_sent() -> None:
-    async with mock_http("--max-body", "2000") as server, server.client() as client:
+async def test_a_body_that_is_too_large_is_refused_while_it_is_still_being_sent(client: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b'{"x": "' + b"x" * 65536
 
-        async def endless() -> Any:
-            for _ in range(64):
-                yield b'{"x": "' + b"x" * 65536
+    headers = {"content-type": "application/json"}
+    answer = await client.post("/v1/messages", content=endless(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+    assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
 
-        headers = {"content-type": "application/json"}
-        answer = await client.post("/v1/messages", content=endless(), headers=headers)
-        assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+
+async def test_a_slow_sender_is_told_to_go_and_others_are_served_meanwhile(
+    strict_server: HttpDaemon, client: httpx.AsyncClient
+) -> None:
+    head = b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: " + TOKEN.encode()
+    async with await anyio.connect_tcp("127.0.0.1", int(strict_server.url.rsplit(":", 1)[1])) as slow:
+        await slow.send(head + b"\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{")
         assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
+        with anyio.fail_after(20):
+            assert b"408" in (await slow.receive()).split(b"\r\n")[0]
 
 
-async def test_a_slow_sender_is_told_to_go_and_others_are_served_meanwhile() -> None:
-    async with mock_http("--body-timeout", "1") as server, server.client() as client:
-        held = anyio.Event()
+async def test_a_client_that_asks_the_next_thing_at_once_is_known_each_time(client: httpx.AsyncClient) -> None:
+    talk: list[Json] = []
+    taken = []
+    for number in range(12):
+        talk.append({"role": "user", "content": f"question {number}"})
+        answer = await client.post("/v1/messages", json={**QUESTION, "messages": talk})
+        talk.append({"role": "assistant", "content": answer.json()["content"]})
+        taken.append(answer.headers["x-agent-adapter-history"])
+    assert taken == ["new", *["continued"] * 11]
 
-        async def slow() -> Any:
-            yield b"{"
-            await held.wait()
-            yield b"}"
 
-        answers: list[int] = []
+async def test_fifty_clients_at_once_each_get_the_answer_to_their_own_question(client: httpx.AsyncClient) -> None:
+    answers: dict[int, httpx.Response] = {}
 
-        async def send_slowly() -> None:
-            headers = {"content-type": "application/json"}
-            request = client.build_request("POST", "/v1/messages", content=slow(), headers=headers)
-            with anyio.move_on_after(20):
-                try:
-                    answers.append((await client.send(request)).status_code)
-                except httpx.HTTPError:
-                    answers.append(408)
+    async def ask(number: int) -> None:
+        messages = [{"role": "user", "content": f"client {number}"}]
+        headers = {"x-agent-adapter-session": f"talk {number % 10}", "x-agent-adapter-history": "append"}
+        answers[number] = await client.post("/v1/messages", json={**QUESTION, "messages": messages}, headers=headers)
 
+    with anyio.fail_after(50):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send_slowly)
-            assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
-            head = b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: " + TOKEN.encode()
-            async with await anyio.connect_tcp("127.0.0.1", int(server.url.rsplit(":", 1)[1])) as raw:
-                await raw.send(head + b"\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{")
-                assert b"408" in (await raw.receive()).split(b"\r\n")[0]
-            held.set()
-        assert answers in ([408], [400])
+            for number in range(50):
+                tasks.start_soon(ask, number)
+    said = {number: answer.json()["content"][0]["text"] for number, answer in answers.items()}
+    assert said == {number: f"You said: client {number}" for number in range(50)}
+    sessions = {(number % 10, answer.headers["x-agent-adapter-session"]) for number, answer in answers.items()}
+    assert len(sessions) == len({session for _, session in sessions}) == 10
 
 
 async def test_a_unix_socket_serves_its_user_and_is_gone_with_the_daemon(tmp_path: Path) -> None:
@@ -143,34 +167,6 @@ async def test_a_unix_socket_serves_its_user_and_is_gone_with_the_daemon(tmp_pat
     assert not path.exists()
 
 
-async def test_fifty_clients_at_once_each_get_their_own_answer() -> None:
-    async with mock_http("--max-sessions", "60", scenario="text_turn") as server, server.client() as client:
-        answers: list[httpx.Response] = []
-
-        async def ask(number: int) -> None:
-            messages = [{"role": "user", "content": f"I am client {number}"}]
-            answers.append(await client.post("/v1/messages", json={**QUESTION, "messages": messages}))
-
-        with anyio.fail_after(50):
-            async with anyio.create_task_group() as tasks:
-                for number in range(50):
-                    tasks.start_soon(ask, number)
-        assert [answer.status_code for answer in answers] == [200] * 50
-        assert len({answer.headers["x-agent-adapter-session"] for answer in answers}) == 50
-
-
-async def test_a_client_that_asks_the_next_thing_at_once_is_known_each_time() -> None:
-    async with mock_http() as server, server.client() as client:
-        talk: list[Json] = []
-        taken = []
-        for number in range(12):
-            talk.append({"role": "user", "content": f"question {number}"})
-            answer = await client.post("/v1/messages", json={**QUESTION, "messages": talk})
-            talk.append({"role": "assistant", "content": answer.json()["content"]})
-            taken.append(answer.headers["x-agent-adapter-history"])
-        assert taken == ["new", *["continued"] * 11]
-
-
 async def test_nothing_is_left_when_the_daemon_is_killed_in_the_middle_of_a_turn() -> None:
     async with mock_http(scenario="hang_mid_turn", ends=False) as server, server.client() as client:
         async with client.stream("POST", "/v1/messages", json={**QUESTION, "stream": True}) as answer:
@@ -181,29 +177,20 @@ async def test_nothing_is_left_when_the_daemon_is_killed_in_the_middle_of_a_turn
         await wait_gone(server.daemon.process.pid)
 
 
-async def test_a_parent_on_stdin_is_asked_and_its_word_counts() -> None:
+async def test_a_parent_on_stdin_is_asked_and_the_server_ends_when_it_goes() -> None:
     asked: list[Json] = []
 
     async def answer(params: Json) -> Json:
         asked.append(params)
-        return {"outcome": "allow" if len(asked) == 1 else "deny"}
+        return {"outcome": "allow"}
 
-    async with mock_http("--permissions", "ask", scenario="tool_allowed") as server, server.client() as client:
+    async with mock_http("--permissions", "ask", scenario="tool_allowed", ends=False) as server:
         server.daemon.answer = answer
-        allowed = await client.post("/v1/messages", json=QUESTION)
+        async with server.client() as client:
+            allowed = await client.post("/v1/messages", json=QUESTION)
         assert allowed.status_code == 200
         assert asked[0]["session_id"] == allowed.headers["x-agent-adapter-session"]
         sessions = (await server.daemon.request("list_sessions"))["sessions"]
         assert [each["session_id"] for each in sessions] == [asked[0]["session_id"]]
-
-
-async def test_a_server_ends_when_the_parent_that_answers_its_questions_goes() -> None:
-    async with mock_http("--permissions", "ask", ends=False) as server:
         await server.daemon.close_stdin()
         assert await server.daemon.wait_exit() == 0
-
-
-async def test_without_a_parent_the_end_of_stdin_means_nothing() -> None:
-    async with mock_http() as server, server.client() as client:
-        await server.daemon.close_stdin()
-        assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
