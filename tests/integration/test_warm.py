@@ -9,7 +9,7 @@ import anyio
 import psutil
 import pytest
 
-from tests.support.daemon import ROOT, WAIT_S, Daemon, run_daemon
+from tests.support.daemon import ROOT, WAIT_S, Daemon, Json, run_daemon
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -133,3 +133,20 @@ async def test_a_resumed_session_starts_its_own_process(state: Path, workspace: 
         await parent.request("stop_session", session_id=session)
         _, resumed = await start(parent, workspace, resume=session)
         assert resumed != spare.pid
+
+
+@pytest.mark.spec("7.10")
+async def test_a_spare_for_a_folder_that_is_not_trusted_takes_nothing_of_it_either(
+    state: Path, workspace: Path
+) -> None:
+    (workspace / ".mcp.json").write_text('{"mcpServers": {"tide": {"command": "tide-server"}}}')
+
+    async def no(params: Json) -> Json:
+        return {"outcome": "deny"}
+
+    async with daemon(state, "--warm", "1") as parent:
+        parent.answer = no
+        _, pid = await start(parent, workspace)
+        (spare,) = await wait_spares(parent, 1, [pid])
+        arguments = spare.cmdline()
+        assert arguments[arguments.index("--setting-sources") + 1] == "user"
