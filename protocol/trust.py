@@ -21,6 +21,9 @@ TrustPolicy = Literal["ask", "always", "never"]
 TRUST_TOOL: Final = "trust"
 """`tool_name` and `kind` of the question."""
 
+SETTINGS_CHANGED: Final = "It counts from the CLI's next start on, as far as it is trusted then."
+"""What the parent, and the CLI, are told of a project's settings that change while the CLI runs."""
+
 MAX_DETAIL: Final = 300
 """Characters of a finding that are shown: enough for a command line, and a hostile file cannot fill a screen."""
 

@@ -137,7 +137,7 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
     }
     # Without `forwardSubagentText` subagents are known by their tool calls only.
     return {
-        "hooks": with_guard(hook_fields(config.hooks)),
+        "hooks": with_guard(hook_fields(config.hooks), watched=config.trust != "always"),
         "forwardSubagentText": True,
         **{name: value for name, value in fields.items() if value is not None},
     }

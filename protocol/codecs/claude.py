@@ -21,7 +21,17 @@ from msgspec import ValidationError
 from protocol import jsontext
 from protocol.codecs.claude_changes import read_changes
 from protocol.codecs.claude_control import ControlChannel
-from protocol.codecs.claude_guard import FLAGS_ID, GUARD_ID, SETTINGS_ID, PlanGuard, flags, verdict
+from protocol.codecs.claude_guard import (
+    FLAGS_ID,
+    GUARD_ID,
+    SETTINGS_ID,
+    WATCH_ID,
+    PlanGuard,
+    blocked,
+    changed_file,
+    flags,
+    verdict,
+)
 from protocol.codecs.claude_plan import PlanTracker
 from protocol.codecs.claude_result import ResultReader
 from protocol.codecs.claude_system import SystemReader
@@ -43,6 +53,7 @@ from protocol.events import (
 )
 from protocol.fitting import fits
 from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan, TurnEnded
+from protocol.trust import SETTINGS_CHANGED
 from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
 
 if TYPE_CHECKING:
@@ -253,6 +264,9 @@ class ClaudeCodec:
         if line["request"].get("callback_id") == GUARD_ID:
             self._consult_guard(line, out)
             return
+        if line["request"].get("callback_id") == WATCH_ID:
+            self._consult_watch(line, out)
+            return
         asked = self.control.receive_request(line)
         if asked is None:
             return
@@ -261,6 +275,14 @@ class ClaudeCodec:
             agent = self.system.agent_call(line["request"].get("agent_id"))
             self._start_tool(asked.tool_call_id, asked.tool_name, agent, out)
         out.append(asked)
+
+    def _consult_watch(self, line: dict[str, Any], out: Out) -> None:
+        path = changed_file(line["request"].get("input"))
+        if path is None:
+            self.control.reply(line["request_id"], {})
+            return
+        self.control.reply(line["request_id"], blocked(SETTINGS_CHANGED))
+        out.append(Notice(level="warning", message=f"{path} has changed. {SETTINGS_CHANGED}"))
 
     def _consult_guard(self, line: dict[str, Any], out: Out) -> None:
         call, given = line["request"].get("tool_use_id"), line["request"].get("input")

@@ -27,6 +27,16 @@ HOOK_TIMEOUT_S: Final = 86400
 """As good as never: the CLI refuses the tool when a hook takes longer, and while the parent does not read, we do not
 either."""
 
+WATCH_ID: Final = "agent-adapter-settings-guard"
+
+WATCH: Final[dict[str, Any]] = {"matcher": None, "hookCallbackIds": [WATCH_ID], "timeout": HOOK_TIMEOUT_S}
+"""The entry under `ConfigChange`: a running CLI takes in what a project's settings become, new hooks too, within
+seconds, unless such a hook blocks it (measured with claude 2.1.197 and 2.1.329). What the CLI itself writes there does
+not come this way."""
+
+WATCHED: Final = frozenset({"project_settings", "local_settings"})
+"""The sources that a project holds."""
+
 HOOK: Final[dict[str, Any]] = {"matcher": None, "hookCallbackIds": [GUARD_ID], "timeout": HOOK_TIMEOUT_S}
 """The entry under `PreToolUse` in the handshake's `hooks`."""
 
@@ -117,15 +127,32 @@ class PlanGuard:
         return [posixpath.normpath(posixpath.join(parts[0], "plans"))] if parts[1] else []
 
 
-def with_guard(hooks: dict[str, list[dict[str, Any]]] | None) -> dict[str, list[dict[str, Any]]]:
-    """The field `hooks` of the handshake, with the guard in it."""
+def with_guard(
+    hooks: dict[str, list[dict[str, Any]]] | None, *, watched: bool = True
+) -> dict[str, list[dict[str, Any]]]:
+    """The field `hooks` of the handshake, with the guard in it, and with the watch over the project's settings."""
     others = hooks or {}
-    return {**others, "PreToolUse": [HOOK, *others.get("PreToolUse", [])]}
+    guarded = {"PreToolUse": [HOOK, *others.get("PreToolUse", [])]}
+    if watched:
+        guarded["ConfigChange"] = [WATCH, *others.get("ConfigChange", [])]
+    return {**others, **guarded}
 
 
 def flags(*, planning: bool) -> dict[str, Any]:
     """The CLI's settings while the plan mode holds, and when it no longer does."""
     return {"disableSkillShellExecution": planning}
+
+
+def changed_file(consulted: Any) -> str | None:
+    """The project's settings file that has changed, given a ConfigChange hook's input; None for what is the user's."""
+    if not isinstance(consulted, dict) or consulted.get("source") not in WATCHED:
+        return None
+    return str(consulted.get("file_path"))
+
+
+def blocked(reason: str) -> dict[str, Any]:
+    """The hook's answer that keeps the CLI at the settings that it has."""
+    return {"decision": "block", "reason": reason}
 
 
 def verdict(*, denied: bool) -> dict[str, Any]:

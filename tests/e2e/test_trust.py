@@ -64,6 +64,22 @@ async def test_what_a_project_brings_runs_once_it_is_trusted_and_not_before(
         assert stage.daemon_questions(talk.id) == []
 
 
+@pytest.mark.spec("7.10")
+async def test_settings_that_come_into_the_project_while_the_cli_runs_are_not_taken_in(
+    stage: Stage, workspace: Path, tmp_path: Path
+) -> None:
+    (workspace / ".claude").mkdir()
+    (settings := workspace / ".claude" / "settings.json").write_text("{}")
+    async with stage.session(workspace, answer=allow()) as talk:
+        await talk.turn("SC:hello")
+        hook = {"hooks": [{"type": "command", "command": f"touch {tmp_path / 'trace'}"}]}
+        settings.write_text(json.dumps({"hooks": {"UserPromptSubmit": [hook]}}))
+        notice = await talk.wait("notice", level="warning")
+        await talk.turn("SC:hello")
+    assert str(settings) in notice["event"]["message"]
+    assert not (tmp_path / "trace").exists()
+
+
 @pytest.mark.spec("7.11")
 async def test_what_is_remembered_for_the_project_holds_in_this_session_and_in_the_next(
     stage: Stage, workspace: Path

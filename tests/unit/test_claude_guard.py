@@ -9,8 +9,8 @@ import pytest
 
 from protocol import jsontext
 from protocol.codecs.claude import ClaudeCodec
-from protocol.codecs.claude_guard import FLAGS_ID, GUARD_ID, HOOK, SETTINGS_ID, PlanGuard, with_guard
-from protocol.events import PermissionResolved, ToolCallStarted
+from protocol.codecs.claude_guard import FLAGS_ID, GUARD_ID, HOOK, SETTINGS_ID, WATCH, WATCH_ID, PlanGuard, with_guard
+from protocol.events import Notice, PermissionResolved, ToolCallStarted
 from protocol.permissions import DENIED_BY_PLAN_MODE
 from protocol.tools import ParentTool
 
@@ -108,8 +108,11 @@ def test_a_switch_that_the_cli_refuses_is_guarded_no_longer() -> None:
 
 def test_the_guard_is_consulted_before_every_hook_of_the_parent() -> None:
     theirs = {"hookCallbackIds": ["parent:x"]}
-    assert with_guard(None) == {"PreToolUse": [HOOK]}
-    assert with_guard({"PreToolUse": [theirs], "Stop": [theirs]}) == {"PreToolUse": [HOOK, theirs], "Stop": [theirs]}
+    assert with_guard(None) == {"PreToolUse": [HOOK], "ConfigChange": [WATCH]}
+    assert with_guard({"PreToolUse": [theirs], "Stop": [theirs]}, watched=False) == {
+        "PreToolUse": [HOOK, theirs],
+        "Stop": [theirs],
+    }
 
 
 def test_a_parents_tool_that_only_reads_may_be_called_in_plan_mode() -> None:
@@ -127,8 +130,8 @@ def status(mode: str) -> bytes:
     return jsontext.dumps({"type": "system", "subtype": "status", "status": None, "permissionMode": mode})
 
 
-def consult(given: Any) -> bytes:
-    body = {"subtype": "hook_callback", "callback_id": GUARD_ID, "tool_use_id": "t1", "input": given}
+def consult(given: Any, callback_id: str = GUARD_ID) -> bytes:
+    body = {"subtype": "hook_callback", "callback_id": callback_id, "tool_use_id": "t1", "input": given}
     return jsontext.dumps({"type": "control_request", "request_id": "r1", "request": body})
 
 
@@ -176,3 +179,22 @@ def test_a_consultation_without_an_input_is_denied_in_plan_mode_and_answered() -
     assert codec.receive(consult(None)) == []
     (reply,) = replies(codec)
     assert reply["response"]["response"]["hookSpecificOutput"]["permissionDecision"] == "deny"
+
+
+@pytest.mark.spec("7.10")
+def test_settings_of_the_project_that_change_are_kept_from_a_running_cli_and_told() -> None:
+    codec = ClaudeCodec()
+    for source in ("project_settings", "local_settings"):
+        (notice,) = codec.receive(consult({"source": source, "file_path": "/p/.claude/settings.json"}, WATCH_ID))
+        assert isinstance(notice, Notice)
+        assert "/p/.claude/settings.json" in notice.message
+        (reply,) = replies(codec)
+        assert reply["response"]["response"]["decision"] == "block"
+
+
+@pytest.mark.parametrize("given", [{"source": "user_settings"}, {}, None])
+def test_settings_of_the_user_that_change_are_taken_in(given: Any) -> None:
+    codec = ClaudeCodec()
+    assert codec.receive(consult(given, WATCH_ID)) == []
+    (reply,) = replies(codec)
+    assert reply["response"]["response"] == {}
