@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from adapter.faces.http.setup import Setup, build_config
+from adapter.faces.http.plan import Origin, Place, Plan
+from adapter.faces.http.setup import Setup, build_config, takes_new_setup
 from protocol.errors import AdapterError, ErrorKind
 from protocol.events import SessionEnded, SessionStarted, SessionUpdated
-from protocol.history import ROOT, tell, without_results
-from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start
+from protocol.history import tell, without_results
+from protocol.httperrors import INTERRUPTED, Failure, HttpError, busy, failed_start, invalid
 from protocol.lifecycle import SessionState
 
 if TYPE_CHECKING:
@@ -31,53 +31,17 @@ if TYPE_CHECKING:
     from adapter.session.session import Session
     from adapter.session.sink import Sink
     from protocol.events import EventParams
-    from protocol.turnrequest import Block, TurnRequest
+    from protocol.turnrequest import TurnRequest
 
 log = logging.getLogger(__name__)
 
 TAKEN_BACK = "The client has gone; its turn is being interrupted."
+KEEPS_SETUP = (
+    "This CLI goes on with the system prompt and the tools that a conversation began with: "
+    "send the whole conversation to change them."
+)
 CUT_S = 30.0
 """How long an interrupted turn may take to end: longer than the core's own bounds together."""
-
-
-@dataclass(slots=True)
-class Place:
-    """How far a conversation has come.
-
-    Attributes:
-        digest: of all that was said; None while a turn runs and before the first.
-        is_loose: the last turn ended before its end, so nobody knows how much of the answer the client has.
-    """
-
-    digest: bytes | None = None
-    is_loose: bool = False
-
-    def fits(self, digests: list[bytes]) -> bool:
-        """Whether a request goes on from here; `digests` are those of its conversation."""
-        before = [ROOT, *digests][-2]
-        if self.digest is None:
-            return False
-        return before == self.digest or (self.is_loose and len(digests) > 2 and digests[-3] == self.digest)
-
-
-@dataclass(slots=True)
-class Origin:
-    """Where a conversation branches off from another one."""
-
-    session_id: str
-    turn_id: str
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a request comes to: how its past was taken, and what the session is given."""
-
-    history: str
-    content: list[Block]
-    more: dict[str, Any] = field(default_factory=dict)
-    starts_anew: bool = False
-    can_tell: bool = True
-    """Whether the request holds its past, so that it can be told to another session."""
 
 
 class Conversation:
@@ -120,6 +84,7 @@ class Conversation:
         """What was written down of its session, while it has none."""
         self.model: str | None = None
         """As the CLI names it."""
+        self.cli_version: str | None = None
         self.last_answer: str | None = None
         """The id of the answer that it ends with."""
         self.users = 0
@@ -204,6 +169,7 @@ class Conversation:
         for params in events:
             if isinstance(params.event, SessionStarted | SessionUpdated):
                 self.model = params.event.model or self.model
+                self.cli_version = params.event.cli_version or self.cli_version
             elif isinstance(params.event, SessionEnded):
                 self._forget_session()
             elif self.job is not None and params.turn_id is not None and params.turn_id == self.job.turn_id:
@@ -280,14 +246,29 @@ class Conversation:
 
     def _plan(self, request: TurnRequest, digests: list[bytes], append: bool) -> Plan:
         last, earlier = request.last, request.messages[:-1]
+        content, setup = without_results(last.content), Setup.of(request)
         if self._has_past and (append or self.place.fits(digests)):
-            return Plan("continued", without_results(last.content), can_tell=not append)
+            if self._can_become(setup):
+                return Plan("continued", content, can_tell=not append)
+            if append:
+                raise invalid(KEEPS_SETUP)
         origin, self._origin = self._origin, None
         if origin is not None:
-            more = {"resume": origin.session_id, "resume_at": origin.turn_id, "fork": True}
-            return Plan("forked", without_results(last.content), more, can_tell=not append)
+            if origin.can_become(setup):
+                more = {"resume": origin.session_id, "resume_at": origin.turn_id, "fork": True}
+                return Plan("forked", content, more, can_tell=not append)
+            if append:
+                raise invalid(KEEPS_SETUP)
         history = "replayed" if earlier else "new"
         return Plan(history, tell(earlier, last), starts_anew=self._has_past)
+
+    def _can_become(self, setup: Setup) -> bool:
+        """Whether its session can go on with this setup, if need be in a new process."""
+        return self.setup is None or self.setup.serves(setup) or takes_new_setup(self.cli_version)
+
+    def branch_at(self, turn_id: str) -> Origin:
+        """Where another conversation can branch off."""
+        return Origin(self.id, turn_id, self.setup, self.cli_version)
 
     async def _have_session(self, request: TurnRequest, plan: Plan) -> tuple[Session, Plan]:
         """A session that is ready for the request. Where the conversation cannot be taken up again, it is told."""

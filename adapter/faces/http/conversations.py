@@ -13,13 +13,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapter.faces.http.conversation import Conversation, Origin
+from adapter.faces.http.conversation import Conversation
 from adapter.faces.http.setup import Setup
 from adapter.session.sink import QuestionFailed
 from protocol.httperrors import not_found
 
 if TYPE_CHECKING:
     from adapter.config_http import HttpSettings
+    from adapter.faces.http.plan import Origin
     from adapter.faces.http.policy import Policy
     from adapter.guard import GuardedTasks
     from adapter.session.registry import Registry
@@ -40,8 +41,7 @@ OWNERS = 4
 class _Answered:
     """Where an answer was given."""
 
-    conversation_id: str
-    turn_id: str
+    origin: Origin
     user: str | None
 
 
@@ -80,11 +80,11 @@ class Conversations:
         known = self._answers.get(answer_id)
         if known is None or known.user != user:
             raise not_found(f"There is no response {answer_id!r}, or it is too long ago.")
-        conversation = self._all.get(known.conversation_id)
+        conversation = self._all.get(known.origin.session_id)
         if conversation is not None and conversation.is_free and conversation.last_answer == answer_id:
             self._all.move_to_end(conversation.id)
             return conversation
-        return self._make(str(uuid.uuid4()), user, Origin(known.conversation_id, known.turn_id))
+        return self._make(str(uuid.uuid4()), user, known.origin)
 
     def choose(self, request: TurnRequest, digests: list[bytes], named: str | None) -> Conversation:
         """The conversation that a request belongs to; a new one where there is none."""
@@ -102,7 +102,7 @@ class Conversations:
             return going_on
         origin = None
         if going_on is not None and before is not None and (turn := self._places.get(before, {}).get(going_on.id)):
-            origin = Origin(going_on.id, turn)
+            origin = going_on.branch_at(turn)
         return self._make(str(uuid.uuid4()), request.user, origin)
 
     def waiting_for(self, calls: set[str], user: str | None) -> Conversation | None:
@@ -178,7 +178,7 @@ class Conversations:
         return conversation
 
     def _note(self, conversation: Conversation, digest: bytes, turn_id: str, answer_id: str) -> None:
-        self._answers[answer_id] = _Answered(conversation.id, turn_id, conversation.user)
+        self._answers[answer_id] = _Answered(conversation.branch_at(turn_id), conversation.user)
         while len(self._answers) > self._settings.max_conversations * PLACES_PER_CONVERSATION:
             self._answers.popitem(last=False)
         owners = self._places.setdefault(digest, {})

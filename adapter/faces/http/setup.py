@@ -23,6 +23,18 @@ _VOLATILE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}:\d\d(:\d\d)?([.,]\d+)?|\b(1[6-9
 each minute that passes. The CLI tells its model the date by itself."""
 
 
+TAKES_NEW_SETUP = (2, 1, 197)
+"""Up to here a conversation that is resumed runs with the system prompt and the tools that its new process is started
+with. Claude 2.1.329 writes both into the transcript and goes on with them, whatever it is started with (measured; the
+versions between were not)."""
+
+
+def takes_new_setup(cli_version: str | None) -> bool:
+    """Whether this CLI, as its session tells its version, can resume a conversation with another setup."""
+    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", cli_version or "")
+    return numbers is not None and tuple(map(int, numbers.groups())) <= TAKES_NEW_SETUP
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a process is started with.
