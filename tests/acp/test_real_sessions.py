@@ -1,4 +1,4 @@
-"""An editor's session with the real CLI: what goes into a prompt, options, commands, questions, servers, and its history.
+"""An editor's session with the real CLI: what a prompt holds, options, commands, questions, servers, and its history.
 
 Each test starts the daemon once and makes many claims, because starting the CLI is what takes the time. The rules of
 order and the published schema hold for every line (`run_editor`).
@@ -140,8 +140,7 @@ async def _options(editor: Editor, backstage: Backstage, session: str, new: Json
     assert editor.updates("current_mode_update")[-1]["currentModeId"] == "acceptEdits"
     assert current(editor.updates("config_option_update")[-1], "mode") == "acceptEdits"
     for option, value in (("model", "sonnet"), ("effort", "low"), ("mode", "default")):
-        given = {"sessionId": session, "configId": option, "value": value}
-        state = await editor.request("session/set_config_option", **given)
+        state = await editor.request("session/set_config_option", sessionId=session, configId=option, value=value)
         assert current(state, option) == value
     assert editor.updates("current_mode_update")[-1]["currentModeId"] == "default"
     start = editor.heard
