@@ -26,7 +26,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def daemon(state: Path, *flags: str) -> AbstractAsyncContextManager[Daemon]:
-    env = {**os.environ, "MOCK_CLAUDE_DELTA_MS": "0"}
+    env = {**os.environ, "MOCK_CLAUDE_DELTA_MS": "0", "CLAUDE_CONFIG_DIR": str(state / "claude")}
     return run_daemon("--claude-path", MOCK, "--state-dir", str(state), *flags, env=env)
 
 
