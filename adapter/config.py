@@ -62,7 +62,7 @@ class Settings(BaseModel):
     )
     trust: TrustPolicy = Field(
         "ask",
-        description="What becomes of what a folder would run unasked, in an editor's sessions: ask, always or never.",
+        description="What a folder would run unasked, in sessions of acp and http: ask, always or never take it.",
     )
     warm: int = Field(
         0,

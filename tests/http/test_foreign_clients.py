@@ -46,7 +46,8 @@ async def http_stage(version: str, folder: Path) -> AsyncIterator[tuple[HttpDaem
     """`agent-adapter http` with the real CLI behind and a model of ours behind that; nothing is left of it."""
     home, workspace = folder / "home", folder / "workspace"
     home.mkdir()
-    workspace.mkdir()
+    trap = folder / "ran-by-the-project"
+    set_trap(workspace, trap)
     with ModelServer() as model:
         stage = Stage(version, VERSIONS[version], home, model)
         flags = ["--claude-path", str(stage.cli), "--working-dir", str(workspace), "--allowed-tools", "Bash(echo:*)"]
@@ -55,6 +56,16 @@ async def http_stage(version: str, folder: Path) -> AsyncIterator[tuple[HttpDaem
         with anyio.fail_after(10):
             while left := marked_processes(home):
                 await anyio.to_thread.run_sync(left[0].wait, 5)
+        assert not trap.exists(), "what the folder brings along ran unasked"
+
+
+def set_trap(workspace: Path, trap: Path) -> None:
+    """Make a folder that would have the CLI run something by itself."""
+    (workspace / ".claude").mkdir(parents=True)
+    hook = {"hooks": [{"type": "command", "command": f"touch {trap}"}]}
+    (workspace / ".claude" / "settings.json").write_text(json.dumps({"hooks": {"UserPromptSubmit": [hook]}}))
+    server = {"command": "/bin/sh", "args": ["-c", f"touch {trap}"]}
+    (workspace / ".mcp.json").write_text(json.dumps({"mcpServers": {"trap": server}}))
 
 
 async def node_scenes(script: str, package: Path, server: HttpDaemon, tool: str) -> Json:
