@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 import httpx
+import psutil
 import pytest
 
 from tests.support.daemon import ROOT, run_daemon
 from tests.support.http_daemon import TOKEN, mock_http
-from tests.support.mock_daemon import MOCK, mock_environment, wait_gone
+from tests.support.mock_daemon import MOCK, mock_environment, wait_gone, write_scenario
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -175,6 +178,28 @@ async def test_nothing_is_left_when_the_daemon_is_killed_in_the_middle_of_a_turn
                 pass
             server.daemon.process.kill()
         await wait_gone(server.daemon.process.pid)
+
+
+async def test_a_client_that_reads_nothing_holds_the_agent_back_and_no_memory_until_it_counts_as_gone(
+    tmp_path: Path,
+) -> None:
+    flood = {"flood": {"deltas": 300_000, "text": "x" * 100}}
+    scenario = write_scenario(tmp_path, {"forever": [{"turn": [flood]}]})
+    async with mock_http("--stall-timeout", "2", "--log-level", "info", scenario=scenario) as server:
+        daemon = psutil.Process(server.daemon.process.pid)
+        with socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))) as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            body = json.dumps({**QUESTION, "stream": True}).encode()
+            head = f"host: localhost\r\nx-api-key: {TOKEN}\r\ncontent-type: application/json\r\n"
+            head += f"content-length: {len(body)}\r\n\r\n"
+            before = daemon.memory_info().rss
+            stalled.sendall(b"POST /v1/messages HTTP/1.1\r\n" + head.encode() + body)
+            await server.daemon.wait_stderr("is being interrupted", within=40)
+            grown = daemon.memory_info().rss - before
+        # The whole answer would be 30 MB of text, twice that on its way; the sockets' own buffers take 6 MB at most.
+        assert grown < 20_000_000
+        async with server.client() as client:
+            assert (await client.get("/v1/sessions")).status_code == 200
 
 
 async def test_a_parent_on_stdin_is_asked_and_the_server_ends_when_it_goes() -> None:
