@@ -49,13 +49,14 @@ class UpdateWriter:
     Args:
         client: what the client can show.
         cwd: the session's working folder, against which titles are shortened.
+        read_file: gives the text of a file, to show what a call is about to overwrite; None where it cannot be had.
     """
 
-    def __init__(self, client: Client, cwd: str) -> None:
+    def __init__(self, client: Client, cwd: str, read_file: Callable[[str], str | None] = lambda _: None) -> None:
         self.replaying = False
         """Whether the events are history: then the user's own messages are shown, too."""
         self._message = 1
-        calls = self.calls = CallWriter(client, cwd)
+        calls = self.calls = CallWriter(client, cwd, lambda path: None if self.replaying else read_file(path))
         self._news = news = NewsWriter(client)
         self._in_turn = False
         self._held: list[Json] = []

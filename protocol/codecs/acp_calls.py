@@ -17,7 +17,7 @@ from protocol.codecs import acp_tools
 from protocol.turnrecord import NO_OUTPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from protocol.events import (
         FileChange,
@@ -71,11 +71,13 @@ class CallWriter:
     Args:
         client: what the client can show.
         cwd: the session's working folder, against which titles are shortened.
+        read_file: gives the text of a file, as it is before a call overwrites it; None where it cannot be had.
     """
 
-    def __init__(self, client: Client, cwd: str) -> None:
+    def __init__(self, client: Client, cwd: str, read_file: Callable[[str], str | None]) -> None:
         self._client = client
         self._cwd = cwd
+        self._read_file = read_file
         self._calls: dict[str, _Call] = {}
         self._ended: OrderedDict[str, _Call] = OrderedDict()
         self._late: dict[str, _Call] = {}
@@ -169,7 +171,7 @@ class CallWriter:
     def _shown_input(self, id: str, call: _Call, given: Any) -> list[Json]:
         if call.in_terminal:
             return [{"type": "terminal", "terminalId": id}]
-        return acp_tools.input_content(call.name, call.kind, given)
+        return acp_tools.input_content(call.name, call.kind, given, self._read_file)
 
     def write_progress(self, event: ToolCallProgress) -> list[Json]:
         id = event.tool_call_id

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from protocol.events import FileChange
 
@@ -60,12 +60,17 @@ def locations(given: Any) -> list[Json]:
     return [{"path": path, "line": line}] if type(line) is int and line > 0 else [{"path": path}]
 
 
-def input_content(name: str, kind: str, given: Any) -> list[Json]:
-    """What the input itself shows: the differences of an edit, the text of a plan, what a command is for."""
+def input_content(name: str, kind: str, given: Any, read_file: Callable[[str], str | None]) -> list[Json]:
+    """What the input itself shows: the differences of an edit, the text of a plan, what a command is for.
+
+    Args:
+        name, kind, given: the call.
+        read_file: gives the text of a file as it is now, None where it cannot or need not be had.
+    """
     if not isinstance(given, dict):
         return []
     if kind == "edit":
-        return _differences(given)
+        return _differences(given, read_file)
     if name in _MODE_TOOLS and isinstance(given.get("plan"), str):
         return [text_content(given["plan"])]
     description = given.get("description")
@@ -187,7 +192,7 @@ def _range(given: Json) -> str:
     return f" (from line {first})" if type(first) is int and first > 0 else ""
 
 
-def _differences(given: Json) -> list[Json]:
+def _differences(given: Json, read_file: Callable[[str], str | None]) -> list[Json]:
     path = _path(given)
     if path is None:
         return []
@@ -199,7 +204,9 @@ def _differences(given: Json) -> list[Json]:
             found.append({"type": "diff", "path": path, "oldText": old, "newText": new})
     whole = given.get("content", given.get("file_text"))
     if not found and isinstance(whole, str):
-        found.append({"type": "diff", "path": path, "oldText": None, "newText": whole})
+        old = read_file(path)
+        # Where nobody is asked, the file may have been written by now.
+        found.append({"type": "diff", "path": path, "oldText": None if old == whole else old, "newText": whole})
     return found
 
 

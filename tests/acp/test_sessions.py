@@ -10,6 +10,7 @@ from tests.acp import scenario
 from tests.acp.editor import ALL_CAPABILITIES, Editor, choose, run_editor
 from tests.support.daemon import RpcError
 from tests.support.mock_daemon import MOCK, RecordedCli, mock_environment
+from tests.support.transcripts import Script
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -327,3 +328,23 @@ async def test_any_line_gets_its_answer_and_the_connection_lives(tmp_path: Path)
 def current(state: Json, option: str) -> str:
     """The value of an option in what tells the state of all."""
     return next(each["currentValue"] for each in state["configOptions"] if each["id"] == option)  # type: ignore[no-any-return]
+
+
+async def test_a_long_history_is_replayed_whole_and_in_order_before_the_answer(workspace: Path, tmp_path: Path) -> None:
+    script = Script(str(workspace))
+    for at in range(100):
+        word = f"{at:04}{'x' * (100_000 if 0 < at < 99 else 9)}"
+        script = script.agent(f"m{at}", word) if at % 2 else script.user(f"m{at}", word)
+    id = script.write(tmp_path / "claude", str(workspace))
+    environment = mock_environment(scenario.write(tmp_path), "acp-history", str(tmp_path)) | {"HOME": str(tmp_path)}
+    async with run_editor("--claude-path", str(MOCK), env=environment, capabilities={}) as editor:
+        listed = await editor.request("session/list", cwd=str(workspace))
+        assert [each["sessionId"] for each in listed["sessions"]] == [id]
+        for _ in range(2):  # also of a session that is live by now, without a second CLI
+            start = editor.heard
+            await editor.request("session/load", sessionId=id, cwd=str(workspace), mcpServers=[])
+            told = [each["content"]["text"][:4] for each in editor.updates(after=start) if "content" in each]
+            assert told == [f"{at:04}" for at in range(100)]
+        assert await editor.prompt(id, "hello") == "end_turn"
+        await editor.request("session/delete", sessionId=id)
+        assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}

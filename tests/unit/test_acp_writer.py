@@ -145,6 +145,17 @@ def test_several_edits_are_several_differences_and_a_new_file_has_no_old_text() 
     assert new == [{"type": "diff", "path": "/w/a", "oldText": None, "newText": "x"}]
 
 
+def test_a_file_that_is_overwritten_is_shown_with_its_old_text_unless_that_is_the_new_one_already() -> None:
+    for old, shown in (("before", "before"), ("after", None), (None, None)):
+        writer = UpdateWriter(Client(), "/w", lambda _, old=old: old)  # type: ignore[misc]
+        updates = [
+            update
+            for event in call("Write", "edit", {"file_path": "/w/a", "content": "after"})
+            for update in writer.write(event)
+        ]
+        assert updates[-1]["content"][0]["oldText"] == shown
+
+
 def test_an_edits_output_tells_what_it_really_changed_and_a_failed_ones_why() -> None:
     edit = call("Edit", "edit", {"file_path": "/w/a", "old_string": "a", "new_string": "b"})
     change = FileChange(path="/w/a", line=7, old_text="x\na", new_text="x\nb")

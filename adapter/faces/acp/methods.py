@@ -9,12 +9,13 @@ import datetime
 import logging
 import os
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from adapter import __version__
 from adapter.faces.acp import commands
+from adapter.faces.acp.connection import Connection
 from adapter.faces.acp.prompts import CANCELLED, Prompt
 from adapter.faces.acp.session import AcpSession
 from adapter.providers.base import SessionConfig
@@ -23,7 +24,7 @@ from protocol.codecs.acp_options import EFFORT_OPTION, MODE_OPTION, MODEL_OPTION
 from protocol.codecs.acp_prompt import parse_prompt
 from protocol.errors import AdapterError, ErrorKind
 from protocol.wire import acp as wire
-from protocol.wire.acp import BadParams, Client, Place
+from protocol.wire.acp import BadParams, Place
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +41,9 @@ Json = dict[str, Any]
 
 LIST_LIMIT = 50
 """Sessions on a page of `session/list`: what fits on a screen of an editor."""
+
+HISTORY_PAGE = 4 * 1024 * 1024
+"""Bytes of events that are replayed at a time; the editor has to read them before more is taken from the disk."""
 
 
 class Methods:
@@ -58,14 +62,14 @@ class Methods:
         self._sink = sink
         self._peer = peer
         self._provider = around.providers.names[0]
-        self._client = Client()
+        self._connection = Connection(around.providers, self._provider)
         self._by_id: dict[str, AcpSession] = {}
         self._by_own_id: dict[str, AcpSession] = {}
         self._running: dict[Id, tuple[AcpSession, Prompt]] = {}
         self.requests: dict[str, Callable[[Call, Json], Awaitable[Json]]] = {
-            "initialize": self._initialize,
-            "authenticate": self._authenticate,
-            "logout": self._log_out,
+            "initialize": self._connection.initialize,
+            "authenticate": self._connection.authenticate,
+            "logout": self._connection.log_out,
             "session/new": self._new,
             "session/load": self._load,
             "session/resume": self._resume,
@@ -85,54 +89,6 @@ class Methods:
     def by_own_id(self, session_id: str) -> AcpSession | None:
         """The session that our session of this id serves."""
         return self._by_own_id.get(session_id)
-
-    # The connection
-
-    async def _initialize(self, call: Call, params: Json) -> Json:
-        self._client = wire.read_client(params)
-        nothing: Json = {}
-        sessions = ("list", "delete", "additionalDirectories", "resume", "close", "fork")
-        return {
-            "protocolVersion": wire.PROTOCOL_VERSION,
-            "agentInfo": {"name": "agent-adapter", "title": "Claude Code", "version": __version__},
-            "agentCapabilities": {
-                "loadSession": True,
-                "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
-                "mcpCapabilities": {"http": True, "sse": True},
-                "sessionCapabilities": dict.fromkeys(sessions, nothing),
-                "auth": {"logout": nothing},
-            },
-            "authMethods": self._auth_methods(),
-        }
-
-    def _auth_methods(self) -> list[Json]:
-        methods: list[Json] = [
-            {
-                "id": "cli-login",
-                "name": "Use the login of Claude Code",
-                "description": "Takes the login or the API key that Claude Code itself uses on this machine",
-            }
-        ]
-        if self._client.terminal_login:
-            text = "Opens Claude Code's own login in a terminal"
-            one = {"type": "terminal", "id": "terminal-login", "name": "Log in", "description": text}
-            methods.append({**one, "args": ["login"]})
-        return methods
-
-    async def _authenticate(self, call: Call, params: Json) -> Json:
-        if wire.read_text(params, "methodId") != "cli-login":
-            raise BadParams("methodId", "is not a method to authenticate by: cli-login is")
-        health = await self._providers.health_check(self._provider)
-        if not health.is_available:
-            raise AdapterError(ErrorKind.NOT_FOUND, health.error or "The CLI cannot be used.", hint=health.hint)
-        if health.authenticated is False:
-            hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."
-            raise AdapterError(ErrorKind.NOT_AUTHENTICATED, "The Claude CLI is not logged in.", hint=hint)
-        return {}
-
-    async def _log_out(self, call: Call, params: Json) -> Json:
-        await self._providers.get(self._provider).log_out()
-        return {}
 
     # Sessions begin and end
 
@@ -155,14 +111,23 @@ class Methods:
     async def _load(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
         known = self._by_id.get(id)
-        # Read before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
-        page = await self._registry.archive.history(
-            known.own_id if known is not None else id, self._provider, working_dir=place.cwd
+        read = partial(
+            self._registry.archive.history,
+            known.own_id if known is not None else id,
+            self._provider,
+            working_dir=place.cwd,
+            max_bytes=HISTORY_PAGE,
         )
+        # Begun before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
+        page = await read()
         session = await self._bring_back(call, params)
         # A session that is live goes on with what it has announced; the history gets a writer of its own beside it.
-        writer = session.writer if known is None else UpdateWriter(self._client, place.cwd)
-        session.replay(page.events, writer)
+        writer = session.writer if known is None else UpdateWriter(self._connection.client, place.cwd)
+        while page.next_cursor is not None:
+            session.replay(page.events, writer)
+            await self._sink.wait_ready(session.own_id)
+            page = await read(cursor=page.next_cursor)
+        session.replay(page.events, writer, last=True)
         return session.state
 
     async def _bring_back(self, call: Call, params: Json) -> AcpSession:
@@ -188,7 +153,7 @@ class Methods:
         session = AcpSession(
             own_id,
             config,
-            self._client,
+            self._connection.client,
             start=self._start,
             send=self._send,
             modes=adapter.runtime_modes(config),

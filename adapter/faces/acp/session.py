@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from adapter.faces.acp.afterwork import Afterwork
+from adapter.faces.acp.oldtext import read_old_text
 from adapter.faces.acp.prompts import Prompt, PromptQueue
 from protocol import jsontext
 from protocol.codecs import acp_size
@@ -69,7 +70,7 @@ class AcpSession:
         """What the editor calls it: the provider's id of the conversation, as far as that is known at the beginning."""
         self.asking: Any = None
         """The id of the editor's request that is starting it; None once it has been answered."""
-        self.writer = UpdateWriter(client, config.working_dir)
+        self.writer = UpdateWriter(client, config.working_dir, read_old_text)
         self.options = Options(modes, [], {})
         self._afterwork = Afterwork(lambda: bool(self.writer.calls.agents), patience)
         self.prompts = PromptQueue(self.live, self._afterwork.wait_over, max_queue)
@@ -205,11 +206,12 @@ class AcpSession:
                 self.prompts.complete(params.turn_id, params.event)
         self._put(bodies)
 
-    def replay(self, events: list[tuple[str | None, Event]], writer: UpdateWriter) -> None:
-        """Send what was said before."""
+    def replay(self, events: list[tuple[str | None, Event]], writer: UpdateWriter, *, last: bool = False) -> None:
+        """Send what was said before; with `last` that was all of it."""
         writer.replaying = True
         updates = [update for _, event in events for update in writer.write(event)]
-        self._put([self.render(update) for update in [*updates, *writer.calls.close()]], at_once=True)
+        updates += writer.calls.close() if last else []
+        self._put([self.render(update) for update in updates], at_once=True)
         writer.replaying = False
 
     def update(self, updates: list[Json]) -> None:
