@@ -6,14 +6,17 @@ Owns how that daemon is started and ended (by SIGTERM, with exit code 0). Tests 
 from __future__ import annotations
 
 import signal
+import threading
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import httpx
+import psutil
 
 from tests.support.daemon import run_daemon
 from tests.support.mock_daemon import MOCK, left_behind, mock_environment
@@ -49,6 +52,28 @@ class HttpDaemon:
         assert code == 0, f"exit code {code}; stderr: {self.daemon.stderr[-3000:]}"
 
 
+async def wait_guarded(pid: int) -> None:
+    """Wait until a daemon has its guardian, which starts beside everything else: in a daemon that several tests share
+    it would else be the first one's stray child."""
+    process = psutil.Process(pid)
+    with anyio.fail_after(MODEL_S):
+        while not any("guardian" in " ".join(command) for command in _commands(process)):
+            await anyio.to_thread.run_sync(_breathe)
+
+
+def _commands(process: psutil.Process) -> list[list[str]]:
+    found = []
+    for child in process.children():
+        with suppress(psutil.Error):
+            found.append(child.cmdline())
+    return found
+
+
+def _breathe() -> None:
+    """The system tells nobody when a process gets a child."""
+    threading.Event().wait(0.01)
+
+
 @asynccontextmanager
 async def run_http(*flags: str, env: Mapping[str, str], ends: bool = True) -> AsyncIterator[HttpDaemon]:
     """Run it for a block.
@@ -62,6 +87,7 @@ async def run_http(*flags: str, env: Mapping[str, str], ends: bool = True) -> As
     async with run_daemon("http", "--port", "0", "--accept-risk", *flags, env=environment, ends=False) as daemon:
         url = (await daemon.wait_stderr(r"listening on (\S+)\n"))[1]
         server = HttpDaemon(daemon, url)
+        await wait_guarded(daemon.process.pid)
         yield server
         if ends:
             await server.stop()
