@@ -155,7 +155,8 @@ async def test_a_conversation_that_is_not_there_is_not_found_and_deleting_it_is_
 ) -> None:
     unknown = "11111111-2222-4333-8444-555555555555"
     error = await refused(editor, "session/load", sessionId=unknown, cwd=str(workspace), mcpServers=[])
-    assert error.code == -32002
+    assert (error.code, error.data["sessionId"]) == (-32002, unknown)
+    assert "session/list" in error.message
     assert await editor.request("session/delete", sessionId=unknown) == {}
     assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}
     assert (await refused(editor, "session/list", cursor="nonsense")).code == -32602
@@ -242,6 +243,17 @@ async def test_a_session_begins_with_the_users_own_mode_and_model(workspace: Pat
         told = await editor.request("session/new", cwd=str(workspace), mcpServers=[])
     assert told["modes"]["currentModeId"] == current(told, "mode") == "plan"
     assert current(told, "model") == "mock-large"
+
+
+async def test_a_cli_that_cannot_tell_its_settings_is_used_all_the_same(workspace: Path, tmp_path: Path) -> None:
+    answers: list[Json] = [{"error": "no such request"}, {"response": {}}]
+    for answer in answers:
+        script = scenario.write(tmp_path, on={"get_settings": answer})
+        environment = mock_environment(script, "acp-silent", str(tmp_path))
+        async with run_editor("--claude-path", str(MOCK), env=environment, capabilities={}) as editor:
+            told = await editor.request("session/new", cwd=str(workspace), mcpServers=[])
+            assert (current(told, "mode"), current(told, "model")) == ("default", "default")
+            assert await editor.prompt(told["sessionId"], "hello") == "end_turn"
 
 
 async def test_a_folders_own_servers_run_only_when_the_user_trusts_it(workspace: Path, tmp_path: Path) -> None:

@@ -119,7 +119,15 @@ class Methods:
             max_bytes=HISTORY_PAGE,
         )
         # Begun before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
-        page = await read()
+        try:
+            page = await read()
+        except AdapterError as error:
+            if error.kind is not ErrorKind.SESSION_NOT_FOUND:
+                raise
+            text = f"There is no conversation {id!r} to load."
+            raise AdapterError(
+                error.kind, text, hint="session/list tells those that are there.", sessionId=id
+            ) from error
         session = await self._bring_back(call, params)
         # A session that is live goes on with what it has announced; the history gets a writer of its own beside it.
         writer = session.writer if known is None else UpdateWriter(self._connection.client, place.cwd)
