@@ -36,6 +36,10 @@ QUESTION = {"model": "claude-cli/x", "max_tokens": 100, "messages": [{"role": "u
 async def strict_server(anyio_backend: str) -> AsyncIterator[HttpDaemon]:
     """A daemon with narrow limits, for several tests."""
     async with mock_http("--max-body", "20000", "--body-timeout", "1", scenario="text_turn") as server:
+        async with server.client() as client:
+            # What the daemon starts once, with its first session, would else be some test's stray child.
+            await client.post("/v1/messages", json=QUESTION)
+            await end_sessions(client)
         yield server
 
 
@@ -44,8 +48,12 @@ async def client(strict_server: HttpDaemon) -> AsyncIterator[httpx.AsyncClient]:
     """A client of it, whose sessions are ended."""
     async with strict_server.client() as client:
         yield client
-        for session in (await client.get("/v1/sessions")).json()["data"]:
-            await client.delete(f"/v1/sessions/{session['id']}")
+        await end_sessions(client)
+
+
+async def end_sessions(client: httpx.AsyncClient) -> None:
+    for session in (await client.get("/v1/sessions")).json()["data"]:
+        await client.delete(f"/v1/sessions/{session['id']}")
 
 
 async def refused_start(*flags: str, env: dict[str, str] | None = None) -> str:
@@ -219,3 +227,14 @@ async def test_a_parent_on_stdin_is_asked_and_the_server_ends_when_it_goes() -> 
         assert [each["session_id"] for each in sessions] == [asked[0]["session_id"]]
         await server.daemon.close_stdin()
         assert await server.daemon.wait_exit() == 0
+
+
+async def test_a_cli_that_was_led_to_us_for_its_model_starts_no_further_one(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/v1/messages", json=QUESTION)).status_code == 200
+    (session,) = (await client.get("/v1/sessions")).json()["data"]
+    of_ours = {"x-claude-code-session-id": session["provider_session_id"]}
+    answer = await client.post("/v1/messages", json=QUESTION, headers=of_ours)
+    assert (answer.status_code, "ANTHROPIC_BASE_URL" in answer.text) == (400, True)
+    assert len((await client.get("/v1/sessions")).json()["data"]) == 1
+    of_another = {"x-claude-code-session-id": "5f0c6d7e-0000-4000-8000-000000000000"}
+    assert (await client.post("/v1/messages", json=QUESTION, headers=of_another)).status_code == 200

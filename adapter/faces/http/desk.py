@@ -31,6 +31,9 @@ SESSION_HEADERS = ("x-agent-adapter-session", "x-arch-claude-cli-session")
 
 Chosen = TypeVar("Chosen", bound=str)
 
+CLI_HEADER = "x-claude-code-session-id"
+"""The session of a Claude Code that asks (measured with claude 2.1.197 and 2.1.329)."""
+
 HISTORY_HEADER = "x-agent-adapter-history"
 VISIBILITY_HEADER = "x-agent-adapter-tools"
 GONE_HEADER = "x-agent-adapter-when-gone"
@@ -59,6 +62,7 @@ class Desk:
             HttpError: why there is none.
         """
         _check_headers(request, headers)
+        self._check_loop(headers)
         known = await self._repeats.find(headers, body)
         if known is not None:
             return known
@@ -74,6 +78,16 @@ class Desk:
         )
         self._repeats.note(headers, body, reply)
         return reply
+
+    def _check_loop(self, headers: Mapping[str, str]) -> None:
+        """A CLI of ours that asks us for its model would make us start a CLI, which asks us, and so on. Its settings
+        can lead it here, whatever its environment says."""
+        asking = headers.get(CLI_HEADER)
+        for each in self._conversations.all() if asking else []:
+            if each.session is not None and each.session.provider_session_id == asking:
+                raise invalid(
+                    "this server has started the CLI that asks: set its ANTHROPIC_BASE_URL to a model's server"
+                )
 
     def _begin(self, request: TurnRequest, digests: list[bytes], headers: Mapping[str, str]) -> Reply:
         append = headers.get(HISTORY_HEADER) == "append" or request.previous is not None
