@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "CLAUDE_CONFIG_DIR"
 
+_NOWHERE = "_"
+"""The name for a path that cannot be: one that the CLI gives to no folder, its names having no such character."""
+
 MAX_NAME = 200
 """Characters of a working folder's name that the CLI uses; a longer one is cut and gets a hash."""
 
@@ -118,7 +121,10 @@ def remove(transcript: Transcript) -> None:
 
 def folder_name(working_dir: str) -> str:
     """The CLI's name for a working folder: its real path, with a dash for all but letters and digits."""
-    path = os.path.realpath(working_dir)
+    try:
+        path = os.path.realpath(working_dir)
+    except ValueError:  # a null byte
+        return _NOWHERE
     units = path.encode("utf-16-le", "surrogatepass")
     codes = [int.from_bytes(units[at : at + 2], "little") for at in range(0, len(units), 2)]
     name = _OTHER.sub("-", "".join(map(chr, codes)))

@@ -108,12 +108,15 @@ def read_place(params: Json) -> Place:
     if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
         raise BadParams("additionalDirectories", "must be a list of absolute paths")
     for at, folder in enumerate(folders):
-        if not folder.startswith("/"):
-            raise BadParams(f"additionalDirectories.{at}", "must be an absolute path")
+        _check_absolute(folder, f"additionalDirectories.{at}")
     cwd = read_text(params, "cwd")
-    if not cwd.startswith("/"):
-        raise BadParams("cwd", "must be an absolute path")
+    _check_absolute(cwd, "cwd")
     return Place(cwd, read_mcp_servers(params.get("mcpServers")), list(folders))
+
+
+def _check_absolute(folder: str, path: str) -> None:
+    if not folder.startswith("/") or "\0" in folder:
+        raise BadParams(path, "must be an absolute path")
 
 
 def read_mcp_servers(given: Any) -> Json:

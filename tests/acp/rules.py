@@ -108,8 +108,9 @@ class Rules:
                 self._fail(f"an answer to no open request: {str(message)[:200]}")
             return
         method, params = request["method"], request.get("params")
-        session = params.get("sessionId") if isinstance(params, dict) else None
-        if method == "session/prompt" and isinstance(session, str):
+        given = params.get("sessionId") if isinstance(params, dict) else None
+        session = given if isinstance(given, str) else None
+        if method == "session/prompt" and session is not None:
             self._end_prompt(session, message)
         self._loading.discard(session or "")
         if "result" not in message:

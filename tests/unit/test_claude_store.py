@@ -45,6 +45,12 @@ def test_a_link_has_the_name_of_what_it_leads_to(tmp_path: Path) -> None:
     assert folder_name(str(tmp_path / "link")) == folder_name(str(tmp_path / "real"))
 
 
+def test_a_path_that_cannot_be_has_no_conversations(tmp_path: Path) -> None:
+    store = Store({"CLAUDE_CONFIG_DIR": str(tmp_path)})
+    Script().user("u1", "a").write(tmp_path, "/", ONE)
+    assert (len(store.transcripts("/")), store.transcripts("/\0"), store.find(TWO, "\0")) == (1, [], None)
+
+
 @pytest.mark.spec("16.7")
 def test_the_environment_says_where_to_look(tmp_path: Path) -> None:
     assert Store({"HOME": "/h"}).projects.as_posix() == "/h/.claude/projects"
