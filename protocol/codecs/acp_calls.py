@@ -56,6 +56,7 @@ class _Call:
     parent: str | None
     announced: bool = False
     in_terminal: bool = False
+    is_running: bool = False
     streamed: int = 0
     """Characters of output that its terminal has shown."""
     head: str = ""
@@ -160,7 +161,7 @@ class CallWriter:
         update = _update(
             id,
             title=acp_tools.title(call.name, call.kind, given, self._cwd),
-            status="in_progress",
+            status="in_progress" if call.is_running else "pending",  # it may be about to be asked for
             rawInput=given,
             locations=acp_tools.locations(given),
         )
@@ -181,8 +182,12 @@ class CallWriter:
             return [] if late is None else self._ending(id, late, event.content, is_error=event.is_error)
         call = self._calls.get(id) or self._late.get(id) or self._ended.get(id)
         text = acp_tools.text_of(event.content) if event.content is not UNSET else ""
-        if call is None or not call.announced or not text:
+        if call is None or not call.announced:
             return []
+        begins = not call.is_running and id not in self._ended
+        call.is_running = True
+        if not text:
+            return [_update(id, status="in_progress")] if begins else []
         return [self._live_output(id, call, text, {} if id in self._ended else {"status": "in_progress"})]
 
     def _live_output(self, id: str, call: _Call, text: str, status: Json) -> Json:
@@ -200,6 +205,7 @@ class CallWriter:
         call = self._calls.get(event.tool_call_id)
         if call is None or not call.announced or event.outcome != "allow":
             return []
+        call.is_running = True
         return [_update(event.tool_call_id, status="in_progress")]
 
     def write_output(self, event: ToolCallOutput) -> list[Json]:

@@ -84,7 +84,7 @@ async def test_a_tool_call_is_announced_asked_for_run_and_completed(editor: Edit
     assert await editor.response(prompt) == {"stopReason": "end_turn"}
     told = [each for each in editor.updates(after=start) if each.get("toolCallId") == "call_run"]
     assert told[0]["sessionUpdate"] == "tool_call"
-    assert [each["status"] for each in told] == ["pending", "in_progress", "in_progress", "completed"]
+    assert [each["status"] for each in told] == ["pending", "pending", "in_progress", "completed"]
     assert told[-1]["content"][0]["content"]["text"] == "```console\nok\n```"
     assert editor.text(after=start) == "I run it. It ran."
 
@@ -279,7 +279,7 @@ async def test_a_prompt_waits_for_the_agents_that_it_left_in_the_background(work
         assert await editor.prompt(session, "delegate") == "end_turn"
         assert editor.text() == "It looks around.It found a tree."
         statuses = [each["status"] for each in editor.updates() if each.get("toolCallId") == "call_agent"]
-        assert statuses == ["pending", "in_progress", "completed"]
+        assert statuses == ["pending", "pending", "in_progress", "completed"]
         assert await editor.prompt(session, "hello") == "end_turn"
 
 
