@@ -93,14 +93,14 @@ class CallWriter:
 
     def announce(self, id: str, name: str, kind: str, given: Json) -> list[Json]:
         """The updates after which the client knows this call: nothing may refer to one that it does not know."""
-        call = self._calls.get(id)
+        call = self._open(id)
         if call is None:
             call = self._calls[id] = _Call(name, acp_tools.tool_kind(name, kind), None)
         return [] if call.announced else [self._announcement(id, call), *self._input_update(id, call, given)]
 
     def describe(self, id: str, given: Json) -> Json:
-        """A call as the `toolCall` of a permission request."""
-        call = self._calls[id]
+        """A call as the `toolCall` of a permission request; it has been announced."""
+        call = self._calls.get(id) or self._late[id]
         return {
             "toolCallId": id,
             "name": call.name,
@@ -111,6 +111,10 @@ class CallWriter:
             "content": self._shown_input(id, call, given),
             "locations": acp_tools.locations(given),
         }
+
+    def _open(self, id: str) -> _Call | None:
+        """A call that has not ended; that of an agent in the background may be asked for after its turn."""
+        return self._calls.get(id) or self._late.get(id)
 
     # What events say of them
 
@@ -178,7 +182,7 @@ class CallWriter:
         id = event.tool_call_id
         if event.is_error is not UNSET:
             # The real output of a call whose output was made up at the end of its turn.
-            late = self._late.pop(id, None) or self._ended.get(id)
+            late = self._late.pop(id, None) or self._calls.pop(id, None) or self._ended.get(id)
             return [] if late is None else self._ending(id, late, event.content, is_error=event.is_error)
         call = self._calls.get(id) or self._late.get(id) or self._ended.get(id)
         text = acp_tools.text_of(event.content) if event.content is not UNSET else ""
@@ -202,7 +206,7 @@ class CallWriter:
         return _update(id, **status, content=[*call.content, acp_tools.text_content(text)])
 
     def write_resolved(self, event: PermissionResolved) -> list[Json]:
-        call = self._calls.get(event.tool_call_id)
+        call = self._open(event.tool_call_id)
         if call is None or not call.announced or event.outcome != "allow":
             return []
         call.is_running = True
@@ -210,7 +214,7 @@ class CallWriter:
 
     def write_output(self, event: ToolCallOutput) -> list[Json]:
         id = event.tool_call_id
-        call = self._calls.pop(id, None)
+        call = self._calls.pop(id, None) or self._late.pop(id, None)
         if call is None:
             return []
         made_up = event.is_error and event.content == NO_OUTPUT and call.parent is not None and bool(self.agents)
@@ -223,8 +227,9 @@ class CallWriter:
             if not event.is_error:
                 return []
             updates = [self._announcement(id, call), *self._input_update(id, call, call.input or {})]
+        output = acp_tools.LAUNCHED if acp_tools.is_launch(call.kind, event.content) else event.content
         changes = [] if event.changes is UNSET else event.changes
-        return [*updates, *self._ending(id, call, event.content, is_error=event.is_error, changes=changes)]
+        return [*updates, *self._ending(id, call, output, is_error=event.is_error, changes=changes)]
 
     def _ending(
         self, id: str, call: _Call, output: Any, *, is_error: bool, changes: Sequence[FileChange] = ()

@@ -23,6 +23,12 @@ TITLE_LIMIT: Final = 300
 PLANNING_TOOLS: Final = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "TaskGet"})
 """Their effect is shown as the plan; a call of its own beside it would say everything twice."""
 
+LAUNCHED: Final = "Works in the background."
+"""Stands for what the CLI tells the model of an agent's launch, which asks not to be shown to the user."""
+
+_LAUNCH: Final = "Async agent launched successfully."
+"""How that begins (claude 2.1.329). A live one ends with the agent; in a history it is the call's only output."""
+
 _MODE_TOOLS: Final = {"ExitPlanMode": "The plan", "EnterPlanMode": "Make a plan first"}
 _QUESTION_TOOL: Final = "AskUserQuestion"
 
@@ -114,6 +120,11 @@ def text_of(output: Any) -> str:
         return output
     blocks = output if isinstance(output, list) else []
     return "".join(block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str))
+
+
+def is_launch(kind: str, output: Any) -> bool:
+    """Whether an output is what the CLI tells the model of an agent that it has sent to the background."""
+    return kind == "think" and text_of(output).startswith(_LAUNCH)
 
 
 def text_content(text: str) -> Json:

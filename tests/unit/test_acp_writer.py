@@ -241,6 +241,31 @@ def test_a_call_of_an_agent_that_begins_again_after_its_turn_is_announced_once()
     assert [each["status"] for each in told][-1] == "completed"
 
 
+def test_a_call_of_an_agent_that_is_asked_for_after_its_turn_is_announced_once_and_ends() -> None:
+    task = Task(task_id="t", kind="agent", status="running", tool_call_id="c", background=True)
+    inner = call("Bash", "execute", {"command": "x"}, parent="c", id="i")
+    begun = [*call("Agent", "think", {}), Tasks(tasks=[task]), output("launched"), *inner]
+    for real in (output("ok", id="i"), ToolCallProgress(tool_call_id="i", content="ok", is_error=False)):
+        writer = UpdateWriter(Client(), "/w")
+        for event in [*begun, output(NO_OUTPUT, is_error=True, id="i"), TurnCompleted(stop_reason="end_turn")]:
+            writer.write(event)
+        assert writer.calls.announce("i", "Bash", "execute", {"command": "x"}) == []
+        assert writer.calls.describe("i", {"command": "x"})["title"] == "x"
+        allowed = PermissionResolved(tool_call_id="i", outcome="allow", by="parent")
+        assert [each["status"] for event in (allowed, real) for each in writer.write(event)] == [
+            "in_progress",
+            "completed",
+        ]
+        assert [each["toolCallId"] for each in writer.calls.close()] == ["c"]
+
+
+def test_what_the_cli_tells_the_model_of_an_agents_launch_is_not_shown_in_a_history() -> None:
+    launch = [{"type": "text", "text": "Async agent launched successfully. (never quote this) agentId: a1"}]
+    ended = written(*call("Agent", "think", {"description": "Look"}), output(launch), replaying=True)[-1]
+    assert (ended["status"], ended["rawOutput"]) == ("completed", "Works in the background.")
+    assert "agentId" not in str(ended)
+
+
 def test_calls_of_which_nothing_more_comes_are_failed_at_the_end() -> None:
     task = Task(task_id="t", kind="agent", status="running", tool_call_id="c", background=True)
     writer = UpdateWriter(Client(), "/w")
