@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.acp.conftest import PARAMETERS
 from tests.acp.editor import ALL_CAPABILITIES, Editor, choose, run_editor
 from tests.support.daemon import ROOT, Json, RpcError
 
@@ -172,6 +173,7 @@ async def _questions(editor: Editor, session: str) -> None:
     assert editor.text(after=start).endswith("Plan handled.")
 
 
+@pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)
 async def test_an_editor_without_forms_chooses_among_answers_and_declines_what_it_cannot_show(
     backstage: Backstage, workspace: Path
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.acp.conftest import PARAMETERS
 from tests.acp.editor import ALL_CAPABILITIES, Editor, choose, run_editor
 from tests.acp.rules import MAX_LINE
 from tests.support.bell import Bell
@@ -99,6 +100,7 @@ async def test_prompts_are_cancelled_in_every_state_and_a_killed_cli_comes_back(
         assert "first: SC:hello" in editor.text(after=start)
 
 
+@pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)
 async def test_several_sessions_with_two_prompts_each_keep_to_themselves_and_long_answers_come_whole(
     backstage: Backstage, workspace: Path
 ) -> None:
@@ -121,6 +123,7 @@ async def test_several_sessions_with_two_prompts_each_keep_to_themselves_and_lon
         assert max(each.size for each in editor.talk if each.by_agent) <= MAX_LINE
 
 
+@pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)
 async def test_a_killed_daemon_leaves_nothing_of_a_running_tool(backstage: Backstage, workspace: Path) -> None:
     flags = ("--claude-path", str(backstage.cli))
     with Bell(workspace / "bell") as bell, Bell(workspace / "mute") as mute:
