@@ -190,7 +190,7 @@ class ClaudeProcess:
         replies = self._codec.control.take_replies()
         if replies:
             self._host.tasks.start_soon(self._send_quietly, replies)
-        if self._codec.at_rest:
+        if self._codec.turns.at_rest:
             self._turn_over.set()
         return batch
 

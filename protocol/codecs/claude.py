@@ -7,7 +7,7 @@ here knows, answers that need nobody) pile up in `control.take_replies`. One cod
     stream_event            here: deltas (the hot path), tool starts, usage
     assistant, user         here: whole blocks, tool inputs and outputs
     system/…                claude_system.py; what is about tasks, claude_tasks.py
-    result                  claude_result.py
+    result                  claude_result.py; whose turn it ends: claude_turns.py
     control_…               claude_control.py; the daemon's own hook: claude_guard.py
 """
 
@@ -37,6 +37,7 @@ from protocol.codecs.claude_result import ResultReader
 from protocol.codecs.claude_system import SystemReader
 from protocol.codecs.claude_tasks import TaskTable
 from protocol.codecs.claude_tools import PREFIX
+from protocol.codecs.claude_turns import TurnOwner
 from protocol.events import (
     Message,
     Notice,
@@ -52,7 +53,7 @@ from protocol.events import (
     Usage,
 )
 from protocol.fitting import fits
-from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent, TurnBegan, TurnEnded
+from protocol.signals import MessageBegan, PermissionAsked, ProviderEvent
 from protocol.trust import SETTINGS_CHANGED
 from protocol.wire.claude import SILENT_TYPES, STREAM_EVENTS, decode_line, tool_kind, usage_fields
 
@@ -79,15 +80,7 @@ class ClaudeCodec:
         self.guard = PlanGuard(PREFIX + tool.name for tool in tools if tool.read_only)
         self.results = ResultReader()
         self.tasks = TaskTable()
-        self.turn_open = False
-        """Whether the CLI is in a turn (between its first line and its `result`)."""
-        self._awaited: str | None = None
-        self._lifecycle: str | None = None
-        self._guessed = False
-        self._news = False
-        """Whether the CLI, between turns, has told of work that ended in the background: a turn of its own follows."""
-        self._by_news = False
-        """Whether only that told that the open turn is not the message's."""
+        self.turns = TurnOwner()
         self._plan = PlanTracker()
         self._started_tools: dict[str, str | None] = {}
         """The tool calls whose start has been told, each with the agent's that made it."""
@@ -115,7 +108,7 @@ class ClaudeCodec:
         `priority: later` keeps the CLI from folding the message into a turn that it has just begun by itself, `now`
         has it end that turn at once (measured with claude 2.1.197 and 2.1.329).
         """
-        self._awaited, self._lifecycle = message_id, None
+        self.turns.expect(message_id)
         line = {
             "type": "user",
             "message": {"role": "user", "content": content},
@@ -132,11 +125,6 @@ class ClaudeCodec:
             self.control.tell(FLAGS_ID, "apply_flag_settings", settings=flags(planning=self.guard.active))
             if self.guard.active:
                 self.control.tell(SETTINGS_ID, "get_settings")
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether the CLI is in no turn and has none before it."""
-        return not self.turn_open and self._awaited is None
 
     # From the CLI
 
@@ -226,12 +214,11 @@ class ClaudeCodec:
     def _read_system(self, line: dict[str, Any], out: Out) -> None:
         subtype = line.get("subtype")
         if subtype == "init":
-            self._begin_turn(out)
+            self.turns.begin(out)
         elif subtype == "task_started":
             self.system.note_agent(line)
-        elif subtype == "task_notification" and not self.turn_open:
-            # The CLI begins a turn with the news that have a file to read (claude 2.1.197 tells them just before).
-            self._news = bool(line.get("output_file"))
+        elif subtype == "task_notification":
+            self.turns.note_news(line)
         if self.tasks.reads(subtype):
             self.tasks.read(line, out)
         else:
@@ -239,23 +226,11 @@ class ClaudeCodec:
             self.follow_mode()
 
     def _read_result(self, line: dict[str, Any], out: Out) -> None:
-        if not self.turn_open:
-            self._begin_turn(out)
-        origin = line.get("origin")
-        background = isinstance(origin, dict) and origin.get("kind") == "task-notification"
-        if background and self._guessed:
-            # Our message met a turn that the CLI had just begun by itself, and an older CLI does not tell whose turn
-            # began. The message's own is still to come: for the session it is the same turn that goes on. The costs
-            # of both are in its result, because the CLI counts them up.
+        if self.turns.goes_on(line, out):
             self.results.begin()
-            out.append(Notice(level="info", message="The agent finished background work before taking the message."))
             return
-        if self._awaited is not None and self._by_news and not background:
-            # What looked like a turn of the CLI's own was the message's.
-            out += [TurnEnded(stop_reason="end_turn"), TurnBegan(origin="message")]
-            self._awaited = None
+        self.turns.end(line, out)
         ended = self.results.read(line, out)
-        self.turn_open = self._guessed = self._by_news = False
         # The calls of agents in the background go on.
         self._started_tools = {id: parent for id, parent in self._started_tools.items() if parent is not None}
         out.append(ended)
@@ -315,25 +290,13 @@ class ClaudeCodec:
         out.append(ToolCallProgress(tool_call_id=call, elapsed_ms=int(line["elapsed_time_seconds"] * 1000)))
 
     def _read_lifecycle(self, line: dict[str, Any], out: Out) -> None:
-        if line.get("command_uuid") == self._awaited:
-            self._lifecycle = line.get("state")
+        self.turns.note_lifecycle(line)
 
     def _read_conversation_reset(self, line: dict[str, Any], out: Out) -> None:
         self.system.learn({"provider_session_id": line["new_conversation_id"]}, out)
         out.append(Notice(level="info", message="The conversation was cleared; a new one begins."))
 
-    # Turns and tools
-
-    def _begin_turn(self, out: Out) -> None:
-        if self.turn_open:
-            return
-        self.turn_open = True
-        waited_for = self._awaited is not None and self._lifecycle in (None, "started", "completed")
-        self._by_news, self._news = waited_for and self._news and self._lifecycle is None, False
-        ours = waited_for and not self._by_news
-        if ours:
-            self._awaited, self._guessed = None, self._lifecycle is None
-        out.append(TurnBegan(origin="message" if ours else "background"))
+    # Tools
 
     def _start_tool(self, id: str, name: str, parent: str | None, out: Out) -> None:
         if id in self._started_tools:

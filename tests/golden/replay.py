@@ -142,7 +142,7 @@ class Replay:
 
     def _prompt(self) -> None:
         """Tell the codec of one message at a time, as a session does; some recorded hosts did not wait."""
-        if self._waiting and self.codec.at_rest:
+        if self._waiting and self.codec.turns.at_rest:
             message = self._waiting.popleft()
             self._prompts += 1
             self.codec.prompt(message.get("uuid") or f"prompt-{self._prompts}", message["message"].get("content"))

@@ -34,7 +34,7 @@ def test_the_message_has_one_turn_which_ends_with_its_own_result() -> None:
     assert began == TurnBegan(origin="message")
     assert (ended.result, ended.cost_usd) == ("answer", 0.75)
     assert [item.level for item in heard if isinstance(item, Notice)] == ["info"]
-    assert codec.at_rest
+    assert codec.turns.at_rest
 
 
 def test_so_it_does_however_many_turns_of_its_own_the_cli_puts_first() -> None:
@@ -42,10 +42,10 @@ def test_so_it_does_however_many_turns_of_its_own_the_cli_puts_first() -> None:
     codec.prompt("m1", "hello")
     news = [INIT, _result("news", 0.25, origin=OF_A_TASK), INIT, _result("more news", 0.5, origin=OF_A_TASK)]
     assert [type(item) for item in _turns(_hear(codec, *news))] == [TurnBegan]
-    assert not codec.at_rest
+    assert not codec.turns.at_rest
     (ended,) = _turns(_hear(codec, INIT, _result("answer", 0.75)))
     assert ended.result == "answer"
-    assert codec.at_rest
+    assert codec.turns.at_rest
 
 
 def test_a_turn_of_the_clis_own_before_any_message_is_a_background_turn() -> None:

@@ -116,7 +116,7 @@ def test_news_of_the_background_between_turns_begin_a_turn_that_is_not_the_waiti
     heard = _hear(codec, news, INIT, RESULT | {"origin": {"kind": "task-notification"}}, INIT, RESULT)
     turns = [item for item in heard if isinstance(item, TurnBegan | TurnEnded)]
     assert [getattr(item, "origin", None) for item in turns] == ["background", None, "message", None]
-    assert codec.at_rest
+    assert codec.turns.at_rest
 
 
 def test_a_message_gets_its_end_even_where_such_news_began_no_turn() -> None:
@@ -126,4 +126,4 @@ def test_a_message_gets_its_end_even_where_such_news_began_no_turn() -> None:
     turns = [item for item in heard if isinstance(item, TurnBegan | TurnEnded)]
     assert [getattr(item, "origin", None) for item in turns] == ["background", None, "message", None]
     assert getattr(turns[-1], "result", None) == "done"
-    assert codec.at_rest
+    assert codec.turns.at_rest

@@ -94,13 +94,13 @@ def test_a_message_is_one_line_that_can_be_told_from_others_and_waits_for_its_ow
 
 def test_a_turn_goes_from_the_first_init_to_the_result() -> None:
     codec = ClaudeCodec()
-    assert codec.at_rest
+    assert codec.turns.at_rest
     codec.prompt("m1", "hi")
-    assert not codec.at_rest
+    assert not codec.turns.at_rest
     assert turns(hear(codec, INIT, INIT)) == ["message"]
-    assert not codec.at_rest
+    assert not codec.turns.at_rest
     assert turns(hear(codec, DONE)) == ["end"]
-    assert codec.at_rest
+    assert codec.turns.at_rest
 
 
 def test_a_turn_without_a_message_is_the_agents_own() -> None:
@@ -154,4 +154,4 @@ def test_an_api_failure_ends_its_turn_in_its_own_words() -> None:
 def test_a_result_that_is_half_broken_still_ends_its_turn(damage: dict[str, Any]) -> None:
     codec = ClaudeCodec()
     assert turns(hear(codec, INIT, {**DONE, "is_error": True, **damage})) == ["background", "end"]
-    assert codec.at_rest
+    assert codec.turns.at_rest
