@@ -190,7 +190,7 @@ class Peer:
         if isinstance(message, Response):
             self._settle(message)
         elif isinstance(message, Malformed):
-            if (answer := message.answer()) is not None:
+            if (answer := self._reject(message)) is not None:
                 self.send(answer)
         elif isinstance(message, Batch) and not self._dialect.batches:
             self.send(jsonrpc.error_response(None, INVALID_REQUEST, "Invalid Request: this protocol has no batches"))
@@ -221,6 +221,12 @@ class Peer:
             log.debug("an answer to no open request: id %r", response.id)
         else:
             pending.settle(response)
+
+    def _reject(self, message: Malformed) -> dict[str, Any] | None:
+        """What is to be said of something that is no message. A broken answer is an answer: none other will come."""
+        if message.names_no_method and message.id in self._pending:
+            self._settle(Response(message.id, error={"code": message.code, "message": message.message}))
+        return message.answer()
 
     def _refuse(self, message: Request | Notification, answer: Callable[[dict[str, Any]], None]) -> None:
         if isinstance(message, Request):
@@ -257,7 +263,7 @@ class Peer:
                 if isinstance(item, Response):
                     self._settle(item)
                 elif isinstance(item, Malformed):
-                    replies += filter(None, [item.answer()])
+                    replies += filter(None, [self._reject(item)])
                 elif len(self._calls) >= MAX_IN_FLIGHT:
                     self._refuse(item, replies.append)
                 else:

@@ -47,7 +47,8 @@ class Response:
 class Malformed:
     """Not a message; to be answered with this error and the id, where that could be read (else null).
 
-    `silent`: a notification that cannot be carried out, which gets no answer all the same.
+    `silent`: a notification that cannot be carried out, which gets no answer all the same. `names_no_method`: it may
+    have been meant as an answer to the request of ours with its id.
     """
 
     id: Id
@@ -55,6 +56,7 @@ class Malformed:
     message: str
     data: dict[str, Any] | None = None
     silent: bool = False
+    names_no_method: bool = False
 
     def answer(self) -> dict[str, Any] | None:
         """The error response to send, if any."""
@@ -93,12 +95,14 @@ def _classify(value: Any) -> Request | Notification | Response | Malformed:
     if isinstance(id, bool) or not isinstance(id, str | int | float | None):
         return Malformed(None, INVALID_REQUEST, "Invalid Request: an id is a string or a number")
     if value.get("jsonrpc") != "2.0":
-        return Malformed(id, INVALID_REQUEST, 'Invalid Request: "jsonrpc" must be "2.0"')
+        text = 'Invalid Request: "jsonrpc" must be "2.0"'
+        return Malformed(id, INVALID_REQUEST, text, names_no_method="method" not in value)
     if "method" not in value and ("result" in value or "error" in value):
         return _response(id, value)
     method, params = value.get("method"), value.get("params")
     if not isinstance(method, str):
-        return Malformed(id, INVALID_REQUEST, 'Invalid Request: "method" must be a string')
+        text = 'Invalid Request: "method" must be a string'
+        return Malformed(id, INVALID_REQUEST, text, names_no_method="method" not in value)
     if not isinstance(params, dict | None):
         errors = [{"path": "", "message": "params must be an object"}]
         data = {"kind": "invalid_params", "errors": errors}

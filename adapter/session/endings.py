@@ -47,8 +47,10 @@ def failed_turn(error: AdapterError) -> TurnEnded:
 
 def crashed_turn(exited: ProcessExited) -> TurnEnded:
     """The end of a turn whose CLI died."""
-    how = f"by {exited.signal}" if exited.signal else f"with exit code {exited.exit_code}"
+    how = f"ended by {exited.signal}" if exited.signal else f"ended with exit code {exited.exit_code}"
+    if exited.signal is None and exited.exit_code is None:
+        how = "closed its output"
     said = last_lines(exited.stderr_tail)
-    text = f"The CLI ended {how} in the middle of the turn{': ' + said if said else '.'}"
+    text = f"The CLI {how} in the middle of the turn{': ' + said if said else '.'}"
     hint = "The next message starts the CLI again and goes on with the conversation."
     return TurnEnded(stop_reason="error", error=TurnError(kind=ErrorKind.PROCESS_EXITED, message=text, hint=hint))

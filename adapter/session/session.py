@@ -305,7 +305,7 @@ class Session:
     def _listen(self) -> None:
         """Say who acts on what the CLI says."""
         self._reception.before |= {
-            signals.TurnEnded: self._asks.settle,
+            signals.TurnEnded: self._close_questions,
             signals.ProcessExited: self._asks.withdraw_all,
         }
         self._reception.handlers |= {
@@ -317,6 +317,15 @@ class Session:
             SessionUpdated: self._timeline.learn,
             **self._asks.handlers,
         }
+
+    async def _close_questions(self) -> None:
+        """Before a turn ends. One that was cut has no question left, whether or not the CLI took them back; any other
+        may have those of agents that go on."""
+        turn = self._turns.open or self._turns.current
+        if turn is not None and turn.cut:
+            await self._asks.withdraw_all()
+        else:
+            await self._asks.settle()
 
     def _on_exited(self, exited: signals.ProcessExited) -> None:
         """The process has gone: its turns end with it; the session does not."""

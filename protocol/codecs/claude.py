@@ -135,7 +135,8 @@ class ClaudeCodec:
         except (ValidationError, ValueError):
             return self._receive_other(line)
         event = head.event
-        if event is not None and head.type == "stream_event" and event.type == "content_block_delta":
+        is_delta = event is not None and head.type == "stream_event" and event.type == "content_block_delta"
+        if event is not None and is_delta and not self.turns.is_due:
             delta = event.delta
             if delta is not None and delta.type == "text_delta":
                 return [TextDelta(text=delta.text, parent_tool_call_id=head.parent_tool_use_id)]
@@ -165,6 +166,7 @@ class ClaudeCodec:
     def _read_stream_event(self, line: dict[str, Any], out: Out) -> None:
         event, parent = line["event"], line.get("parent_tool_use_id")
         kind = event["type"]
+        self.turns.begin_by_content(parent, out)
         if kind == "content_block_start":
             block = event["content_block"]
             if block.get("type") == "tool_use":
@@ -184,6 +186,7 @@ class ClaudeCodec:
     def _read_assistant(self, line: dict[str, Any], out: Out) -> None:
         message, parent = line["message"], line.get("parent_tool_use_id")
         blocks = _blocks(message["content"])
+        self.turns.begin_by_content(parent, out)
         if line.get("error"):
             # The CLI's own text about a failed API call. The turn's `error` repeats it; it is not the agent's answer.
             self.results.note_failure(str(line["error"]))
@@ -248,6 +251,7 @@ class ClaudeCodec:
         if isinstance(asked, PermissionAsked) and asked.tool_call_id != asked.request_id:
             # A subagent's question can come before the line that tells of its tool call.
             agent = self.system.agent_call(line["request"].get("agent_id"))
+            self.turns.begin_by_content(line["request"].get("agent_id"), out)
             self._start_tool(asked.tool_call_id, asked.tool_name, agent, out)
         out.append(asked)
 

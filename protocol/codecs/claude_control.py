@@ -87,17 +87,18 @@ class ControlChannel:
             LookupError, TypeError, AttributeError: it is of a shape that is not known; it has been refused.
         """
         request_id, body = line["request_id"], line["request"]
-        reader = self._readers.get(body["subtype"])
+        subtype = body.get("subtype")
+        reader = self._readers.get(subtype) if isinstance(subtype, str) else None
         if reader is None:
-            text = f"Unsupported control request subtype: {body['subtype']}"
+            text = f"Unsupported control request subtype: {subtype}"
             self._replies += _reply(request_id, error=text)
             return None
         try:
             found = reader(request_id, body)
             if isinstance(found, Asked) and not fits(found.question):
-                raise TypeError(body["subtype"])
+                raise TypeError(subtype)
         except (LookupError, TypeError, AttributeError):
-            self._replies += _reply(request_id, error=f"A {body['subtype']} of an unknown shape")
+            self._replies += _reply(request_id, error=f"A {subtype} of an unknown shape")
             raise
         if isinstance(found, Asked):
             self._open[request_id] = found.render

@@ -35,6 +35,11 @@ class TurnOwner:
         """Whether the CLI is in no turn and has none before it."""
         return not self.open and self._awaited is None
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a message was given, and no turn has begun since."""
+        return not self.open and self._awaited is not None
+
     def expect(self, message_id: str) -> None:
         """The CLI is given a message: a turn of that message follows."""
         self._awaited, self._lifecycle = message_id, None
@@ -61,6 +66,12 @@ class TurnOwner:
         if ours:
             self._awaited, self._guessed = None, self._lifecycle is None
         out.append(TurnBegan(origin="message" if ours else "background"))
+
+    def begin_by_content(self, agent: Any, out: list[ProviderEvent]) -> None:
+        """The CLI shows that an agent is at work. Where that is the main one (None), and a message was given, its turn
+        has begun, also in a CLI that does not announce each turn with its `init`."""
+        if agent is None and self.is_due:
+            self.begin(out)
 
     def goes_on(self, line: dict[str, Any], out: list[ProviderEvent]) -> bool:
         """Whether a `result` is not the end of the open turn.

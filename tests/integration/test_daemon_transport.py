@@ -82,6 +82,7 @@ BAD_PARAMS: list[tuple[str, Json, str]] = [
     ("interrupt", {}, "session_id"),
     ("interrupt", {"session_id": "x", "force": True}, "force"),
     ("stop_session", {"session_id": None}, "session_id"),
+    ("send_message", {"session_id": "x", "message": [{"type": "text", "text": "a", "size": 1}]}, "message.0.size"),
     ("list_sessions", {"include_ended": "yes"}, "include_ended"),
     ("set_model", {"session_id": "x", "model": ""}, "model"),
     ("set_runtime_mode", {"session_id": "x", "runtime_mode": "none"}, "runtime_mode"),

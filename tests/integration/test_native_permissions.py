@@ -154,6 +154,18 @@ async def test_an_error_for_an_answer_counts_as_deny(daemon: Daemon, workspace: 
             assert (error, (await end_of(daemon, turn_id))["result"]) == (error, "Then I will not.")
 
 
+async def test_an_answer_without_a_result_or_without_its_version_counts_as_deny(
+    daemon: Daemon, workspace: Path
+) -> None:
+    async with session_of(daemon, workspace, "tool_allowed") as session_id:
+        for answer in ({"jsonrpc": "2.0"}, {"result": {"outcome": "allow"}}):
+            for as_batch in (False, True):
+                turn_id, (question,) = await ask(daemon, session_id)
+                broken = {**answer, "id": question["id"]}
+                await daemon.send([broken] if as_batch else broken)
+                assert (await end_of(daemon, turn_id))["result"] == "Then I will not."
+
+
 @pytest.mark.spec("1.7")
 async def test_only_the_first_answer_counts_and_answers_to_nothing_are_ignored(daemon: Daemon, workspace: Path) -> None:
     async with session_of(daemon, workspace, "tool_allowed") as session_id:
@@ -267,3 +279,38 @@ async def test_a_question_of_the_agent_is_answered_in_the_updated_input(workspac
     (told,) = cli.told()
     (answer,) = [line["response"]["response"] for line in told if line["type"] == "control_response"]
     assert (answer["behavior"], answer["updatedInput"]["answers"]) == ("allow", answers)
+
+
+@pytest.mark.spec("7.5")
+async def test_an_interrupt_takes_a_question_back_even_where_the_cli_does_not(daemon: Daemon, tmp_path: Path) -> None:
+    request: Json = {
+        "subtype": "can_use_tool",
+        "tool_name": "Bash",
+        "input": {"command": "ls"},
+        "tool_use_id": "toolu_1",
+    }
+    began: Json = {"type": "command_lifecycle", "command_uuid": "$message", "state": "started"}
+    done: Json = {"subtype": "error_during_execution", "is_error": True, "terminal_reason": "aborted_tools"}
+    interrupt: Json = {"type": "control_request", "request_id": "$id", "request": {"subtype": "interrupt"}}
+    steps: list[Json] = [
+        {"expect": {"type": "user", "uuid": "$message"}},
+        {"reply": [began, {"type": "control_request", "request_id": "q1", "request": request}]},
+        {"expect": interrupt},
+        {
+            "reply": [
+                {"type": "control_response", "response": {"subtype": "success", "request_id": "$id"}},
+                {"type": "result", **done},
+            ]
+        },
+        {"turn": [{"text": "Still here."}]},
+    ]
+    scenario = write_scenario(tmp_path, *steps, on={"interrupt": "queue"})
+    async with session_of(daemon, tmp_path, scenario) as session_id:
+        turn_id, (question,) = await ask(daemon, session_id)
+        assert await daemon.request("interrupt", session_id=session_id) == {"interrupted": True}
+        await taken_back(daemon, question)
+        assert resolved(daemon, turn_id) == [("cancelled", "interrupt")]
+        assert (await end_of(daemon, turn_id))["stop_reason"] == "interrupted"
+        await daemon.reply(question["id"], {"outcome": "allow"})
+        turn_id, _ = await ask(daemon, session_id, count=0)
+        assert (await end_of(daemon, turn_id))["result"] == "Still here."

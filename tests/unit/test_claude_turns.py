@@ -64,9 +64,10 @@ def test_a_question_that_is_taken_back_is_withdrawn_once() -> None:
     assert codec.control.answer("r1", Decision("allow")) == b""
 
 
-def test_a_question_nobody_knows_is_no_event_but_a_reply() -> None:
+@pytest.mark.parametrize("request_", [{"subtype": "of_the_future"}, {"subtype": ["can_use_tool"]}, {}])
+def test_a_question_nobody_knows_is_no_event_but_a_reply(request_: dict[str, Any]) -> None:
     codec = ClaudeCodec()
-    line = {"type": "control_request", "request_id": "r1", "request": {"subtype": "of_the_future"}}
+    line = {"type": "control_request", "request_id": "r1", "request": request_}
     assert hear(codec, line) == []
     assert b'"error"' in codec.control.take_replies()
 
@@ -111,6 +112,26 @@ def test_a_result_without_a_beginning_is_a_turn_all_the_same() -> None:
     codec = ClaudeCodec()
     codec.prompt("m1", "hi")
     assert turns(hear(codec, DONE, DONE)) == ["message", "end", "background", "end"]
+
+
+DELTA = {"type": "stream_event", "event": {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "x"}}}
+
+
+@pytest.mark.parametrize("first", [DELTA, assistant({"type": "text", "text": "x"}), asks()])
+def test_what_the_main_agent_does_begins_the_messages_turn_where_the_cli_announces_none(first: dict[str, Any]) -> None:
+    codec = ClaudeCodec()
+    assert turns(hear(codec, first)) == [], "no message is awaited"
+    codec.prompt("m1", "hi")
+    items = hear(codec, first, INIT, DONE)
+    assert items[0] == TurnBegan(origin="message")
+    assert turns(items) == ["message", "end"]
+
+
+@pytest.mark.parametrize("first", [DELTA, assistant({"type": "text", "text": "x"})])
+def test_what_an_agent_in_the_background_does_begins_no_turn(first: dict[str, Any]) -> None:
+    codec = ClaudeCodec()
+    codec.prompt("m1", "hi")
+    assert turns(hear(codec, {**first, "parent_tool_use_id": "t0"}, asks("t2", agent_id="a1"))) == []
 
 
 def lifecycle(state: Any, id: str = "m1") -> dict[str, Any]:
