@@ -97,6 +97,13 @@ class ProcessExited(Struct, kw_only=True):
     signal: str | None
     stderr_tail: str
 
+    @property
+    def how(self) -> str:
+        """How it ended, in words. A process that closes its output and lives on has no exit code of its own."""
+        if self.signal is None and self.exit_code is None:
+            return "its output was closed"
+        return self.signal or f"exit code {self.exit_code}"
+
 
 Question = PermissionAsked | ToolCalled | HookFired
 Signal = TurnBegan | MessageBegan | TurnEnded | Question | QuestionWithdrawn | Compacting | ProcessExited

@@ -33,6 +33,9 @@ _HINTS = {
 }
 """A part of what the CLI says when it will not start, and what the user can do."""
 
+_NO_HINT = "Run the CLI by hand in this folder, or `agent-adapter doctor`, to see what is wrong with it."
+"""What the user can do where nobody knows more."""
+
 
 def read_handshake(answer: dict[str, Any], started: SessionStarted) -> dict[str, Any]:
     """Complete `started` from the CLI's answer to `initialize`.
@@ -68,7 +71,6 @@ def explain_death(exited: ProcessExited, said_before: Iterable[ProviderEvent]) -
     said = last_lines(exited.stderr_tail) or next(
         (event.error.message for event in said_before if isinstance(event, TurnEnded) and event.error), None
     )
-    how = f"signal {exited.signal}" if exited.signal else f"exit code {exited.exit_code}"
     if said and _ROOT_REFUSAL in said:
         return ProviderError(
             PROVIDER,
@@ -78,8 +80,8 @@ def explain_death(exited: ProcessExited, said_before: Iterable[ProviderEvent]) -
             option="runtime_mode",
             stderr_tail=said,
         )
-    text = f"The CLI ended before its handshake ({how}): {said or 'it gave no reason'}"
-    hint = next((hint for part, hint in _HINTS.items() if part in (said or "")), None)
+    text = f"The CLI ended before its handshake ({exited.how}): {said or 'it gave no reason'}"
+    hint = next((hint for part, hint in _HINTS.items() if part in (said or "")), _NO_HINT)
     return ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint=hint, stderr_tail=said)
 
 

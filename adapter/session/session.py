@@ -332,8 +332,7 @@ class Session:
         self._reception.is_compacting = False
         self._board.on_exited()
         if not self._turns.on_exited(exited) and not self._ending.is_under_way:
-            how = exited.signal or f"exit code {exited.exit_code}"
-            self._warn(f"The CLI has exited ({how}); the next message starts it again.")
+            self._warn(f"The CLI has exited ({exited.how}); the next message starts it again.")
 
     # Small things
 

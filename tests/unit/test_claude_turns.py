@@ -10,7 +10,7 @@ import pytest
 from protocol.codecs.claude import ClaudeCodec
 from protocol.events import Message, ToolCallInput, ToolCallProgress, ToolCallStarted
 from protocol.permissions import Decision
-from protocol.signals import PermissionAsked, QuestionWithdrawn, TurnBegan, TurnEnded
+from protocol.signals import PermissionAsked, ProcessExited, QuestionWithdrawn, TurnBegan, TurnEnded
 
 BASH = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
 STARTED = ToolCallStarted(tool_call_id="t1", name="Bash", kind="execute")
@@ -176,3 +176,13 @@ def test_a_result_that_is_half_broken_still_ends_its_turn(damage: dict[str, Any]
     codec = ClaudeCodec()
     assert turns(hear(codec, INIT, {**DONE, "is_error": True, **damage})) == ["background", "end"]
     assert codec.turns.at_rest
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "signal", "how"),
+    [(0, None, "exit code 0"), (None, "SIGKILL", "SIGKILL"), (None, None, "its output was closed")],
+)
+def test_an_end_is_told_in_words_also_where_nobody_knows_a_code(
+    exit_code: int | None, signal: str | None, how: str
+) -> None:
+    assert ProcessExited(exit_code=exit_code, signal=signal, stderr_tail="").how == how
