@@ -14,8 +14,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
         (
             "basename", "cat", "cd", "cksum", "cmp", "comm", "cut", "df", "diff", "dirname", "du", "echo", "egrep",
             "expr", "false", "fgrep", "fold", "grep", "groups", "head", "id", "jq", "ls", "md5sum", "nl", "nproc",
-            "paste", "printf", "ps", "pwd", "readlink", "realpath", "rev", "seq", "sha1sum", "sha256sum", "stat",
-            "strings", "tac", "tail", "test", "tr", "true", "type", "uname", "wc", "which", "whoami",
+            "paste", "ps", "pwd", "readlink", "realpath", "rev", "seq", "sha1sum", "sha256sum", "stat",
+            "strings", "tac", "tail", "tr", "true", "type", "uname", "wc", "which", "whoami",
         ),
         (),
     ),
@@ -24,9 +24,12 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "rg": ("--pre", "--hostname-bin"),
     "sort": ("-o", "--o", "--compress-program", "-T", "--temporary-directory"),
     "tree": ("-o", "-R"),
-    "uniq": (),
 }  # fmt: skip
-"""Programs that only read, with the beginnings of the options that make them do more."""
+"""Programs that only read, with the beginnings of the options that make them do more. `printf` and `test` are missing:
+their `-v` sets or looks up a shell variable, and runs what stands in the brackets of its name."""
+
+FILE_TESTS = frozenset({"-d", "-e", "-f", "-h", "-L", "-r", "-s", "-w", "-x"})
+"""What `test` may ask of a file."""
 
 GIT_COMMANDS = frozenset(
     {"blame", "describe", "diff", "log", "ls-files", "ls-tree", "rev-parse", "shortlog", "show", "status"}
@@ -36,7 +39,7 @@ GIT_COMMANDS = frozenset(
 GIT_OPTIONS = ("--output", "--ext-diff", "--textconv", "-O", "--open-files-in-pager")
 """Beginnings of options with which they would write a file or start a program."""
 
-_TO_NOWHERE = re.compile(r"(?<=\s)(?:[12&]?>>?\s*/dev/null|2>&1)(?=\s|$|[|;&])")
+_TO_NOWHERE = re.compile(r"(?<=[ \t])(?:[12&]?>>?[ \t]*/dev/null|2>&1)(?=[ \t\n|;&]|\Z)")
 _PRINTS_LINES = re.compile(r"(?:\d+|\$)(?:,(?:\d+|\$))?p")
 _EXPANDS = frozenset("\\$`(){}<>!#\0\r")
 _GLOB = frozenset("*?[")
@@ -46,7 +49,11 @@ _PLAIN = str.maketrans("*?[", "___")
 def is_read_only(command: str) -> bool:
     """Whether running this in a POSIX shell changes nothing, as far as can be told from its text alone."""
     lines = _split(_TO_NOWHERE.sub(" ", command))
-    return lines is not None and bool(lines) and all(_reads(words) for words in lines)
+    if not lines:
+        return False
+    programs = {words[0] for words in lines}
+    # A folder may be a repository with settings of its own, which name programs for git to run.
+    return not {"cd", "git"} <= programs and all(_reads(words) for words in lines)
 
 
 def _split(command: str) -> list[list[str]] | None:
@@ -91,12 +98,20 @@ def _reads(words: list[str]) -> bool:
         return _git_reads(arguments)
     if program == "sed":
         return _sed_reads(arguments)
+    if program == "test":
+        return len(arguments) == 2 and arguments[0] in FILE_TESTS and not arguments[1].startswith("-")
+    if program == "uniq":
+        return _uniq_reads(arguments)
     refused = PROGRAMS.get(program)
     if refused is None:
         return False
-    if program == "uniq" and len([word for word in arguments if not word.startswith("-")]) > 1:
-        return False  # its second operand is the file that it writes
     return not refused or not any(_may_be(word, refused) for word in arguments)
+
+
+def _uniq_reads(arguments: list[str]) -> bool:
+    """Its second operand is the file that it writes. `-` is an operand, too, and so is all that follows `--`."""
+    operands = [word for word in arguments if not word.startswith("-") or word == "-"]
+    return len(operands) <= 1 and "--" not in arguments and not any(_GLOB & set(word) for word in arguments)
 
 
 def _sed_reads(arguments: list[str]) -> bool:
@@ -121,6 +136,8 @@ def _may_be(word: str, options: tuple[str, ...]) -> bool:
         return True
     if not word.startswith("-"):
         return False
+    if _GLOB & set(word):
+        return True
     for option in options:
         if word.startswith(option):
             return True

@@ -69,6 +69,7 @@ class Asks:
             tasks=tasks,
             decide=self._answer,
             resolved=timeline.add_own,
+            planning=lambda: self._is_planning,
         )
         self._tools = ToolDesk(session_id, sink, self._questions, self._answer)
         self._hooks = HookDesk(session_id, sink, self._questions, self._answer, self._warn)
@@ -99,7 +100,7 @@ class Asks:
 
     def _on_permission_asked(self, asked: signals.PermissionAsked) -> None:
         self._timeline.flush()
-        self._permissions.ask(asked, self._turn_id, plan_mode=self._is_planning)
+        self._permissions.ask(asked, self._turn_id)
 
     def _on_tool_called(self, called: signals.ToolCalled) -> None:
         self._timeline.flush()

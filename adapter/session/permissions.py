@@ -44,6 +44,7 @@ class PermissionDesk:
         tasks: where the daemon's own decisions are handed on.
         decide: hands a decision to the CLI.
         resolved: tells how a request ended.
+        planning: whether the session is in plan mode.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class PermissionDesk:
         tasks: GuardedTasks,
         decide: Decide,
         resolved: Callable[[PermissionResolved], None],
+        planning: Callable[[], bool],
     ) -> None:
         self._session_id = session_id
         self._sink = sink
@@ -64,9 +66,11 @@ class PermissionDesk:
         self._tasks = tasks
         self._decide = decide
         self._resolved = resolved
+        self._planning = planning
 
-    def ask(self, asked: PermissionAsked, turn_id: str | None, *, plan_mode: bool) -> None:
+    def ask(self, asked: PermissionAsked, turn_id: str | None) -> None:
         """Take a question of the CLI in hand; returns at once."""
+        plan_mode = self._planning()
         if asked.owned and (not plan_mode or asked.kind in HARMLESS_KINDS):
             # The parent decides by running its own tool, or not: it is not asked twice.
             self._tasks.start_soon(self._decide, asked.request_id, Decision("allow"))
@@ -82,7 +86,11 @@ class PermissionDesk:
             return await self._ask_parent(asked, turn_id)
 
         async def settle(answer: tuple[Decision, ResolvedBy]) -> None:
-            await self._answer(asked, *answer)
+            decision, by = answer
+            if decision.outcome == "allow" and asked.kind not in HARMLESS_KINDS and self._planning():
+                # The plan mode began while the question was open.
+                decision, by = deny(DENIED_BY_PLAN_MODE), "mode"
+            await self._answer(asked, decision, by)
 
         self._questions.put(asked.request_id, ask, settle, lambda: self._tell(asked, "cancelled", "interrupt"))
 

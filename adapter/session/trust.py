@@ -30,6 +30,10 @@ TRUST_S = 60.0
 """How long an answer may take where `permission_timeout` is off: a parent waits for its `start_session` meanwhile, and
 one that does not know the question must get its session all the same, without what it did not answer for."""
 
+MAX_QUESTIONS = 3
+"""How often in a row a parent is asked because the files have changed meanwhile: once for an editor that saved one of
+them; a folder that never comes to rest is not trusted."""
+
 
 class TrustGate:
     """The gate of one session.
@@ -66,17 +70,27 @@ class TrustGate:
         """
         if config.trust == "always":
             return config
+        found = await self._find_new(config)
+        if may_ask and config.trust == "ask":
+            for _ in range(MAX_QUESTIONS):
+                if not found or not await self._is_granted(config.working_dir, found):
+                    break
+                self._ledger.note_trust(finding.key for finding in found)
+                # People take their time, and meanwhile the files may have become others than those they were shown.
+                granted = {finding.key for finding in found}
+                found = [finding for finding in await self._find_new(config) if finding.key not in granted]
+        if not found:
+            return config
+        self._told.append(Notice(level="warning", message=untrusted_notice(found)))
+        return self._adapter.without_project(config)
+
+    async def _find_new(self, config: SessionConfig) -> list[Finding]:
+        """What the folder brings that is not trusted yet."""
         found = await self._adapter.find_untrusted(config)
         if config.trust == "ask" and found:
             trusted = await self._ledger.trusted({finding.file for finding in found})
             found = [finding for finding in found if finding.key not in trusted]
-        if not found:
-            return config
-        if config.trust == "ask" and may_ask and await self._is_granted(config.working_dir, found):
-            self._ledger.note_trust(finding.key for finding in found)
-            return config
-        self._told.append(Notice(level="warning", message=untrusted_notice(found)))
-        return self._adapter.without_project(config)
+        return found
 
     def note_remembered(self, config: SessionConfig, decision: Decision) -> None:
         """The parent has had a rule remembered: what the CLI writes down of it is trusted."""

@@ -47,12 +47,15 @@ FLAGS_ID: Final = f"{GUARD_ID}-flags"
 HARMLESS_TOOLS: Final = frozenset(
     {
         "Read", "NotebookRead", "LS", "Glob", "Grep", "LSP", "ToolSearch", "WebFetch", "WebSearch",
-        "ListMcpResourcesTool", "ReadMcpResourceTool", "ListAgents", "Agent", "Task", "TodoWrite", "TaskCreate",
-        "TaskUpdate", "TaskList", "TaskGet", "TaskOutput", "BashOutput", "SendMessage", "StructuredOutput",
-        "EnterPlanMode", PLAN_TOOL, QUESTION_TOOL,
+        "ListMcpResourcesTool", "ReadMcpResourceTool", "ListAgents", "TodoWrite", "TaskCreate", "TaskUpdate",
+        "TaskList", "TaskGet", "TaskOutput", "BashOutput", "SendMessage", "StructuredOutput", "EnterPlanMode",
+        PLAN_TOOL, QUESTION_TOOL,
     }
 )  # fmt: skip
-"""Tools that change nothing themselves. A subagent's own calls come to the guard one by one."""
+"""Tools that change nothing themselves."""
+
+AGENT_TOOLS: Final = frozenset({"Agent", "Task"})
+"""A subagent's own calls come to the guard one by one."""
 
 _EDITS: Final = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path"}
 """The tools that the agent writes its plan with, and where each names the file."""
@@ -101,6 +104,9 @@ class PlanGuard:
             command = given.get("command")
             in_background = bool(given.get("run_in_background"))
             return in_background or not isinstance(command, str) or not is_read_only(command)
+        if tool in AGENT_TOOLS:
+            # With its own working tree an agent begins by making one; elsewhere nobody looks at what it does.
+            return given.get("isolation") is not None
         if tool in _EDITS:
             return not self._is_plan(given.get(_EDITS[tool]), consulted)
         return tool not in self._harmless

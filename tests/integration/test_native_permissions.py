@@ -264,6 +264,22 @@ async def test_plan_mode_changes_nothing_and_asks_nobody_about_it(daemon: Daemon
         await daemon.wait_event("session_updated", session_id=session_id, runtime_mode="supervised")
 
 
+@pytest.mark.spec("7.9")
+async def test_a_call_that_is_allowed_after_plan_mode_has_begun_is_denied_by_it(daemon: Daemon, tmp_path: Path) -> None:
+    write: Json = {"tool": "Write", "input": {"file_path": "x"}, "ask": "always", "output": "written"}
+    read: Json = {"tool": "Read", "input": {"file_path": "x"}, "ask": "always", "output": "text"}
+    path = write_scenario(tmp_path, {"turn": [write, {"text": "So be it."}, read, {"text": "Now."}]})
+    async with session_of(daemon, tmp_path, path) as session_id:
+        turn_id, (first,) = await ask(daemon, session_id)
+        await daemon.request("set_runtime_mode", session_id=session_id, runtime_mode="plan")
+        seen = len(daemon.questions)
+        await daemon.reply(first["id"], {"outcome": "allow"})
+        second = await daemon.wait_question(after=seen)
+        await daemon.reply(second["id"], {"outcome": "allow"})
+        await end_of(daemon, turn_id)
+        assert resolved(daemon, turn_id) == [("deny", "mode"), ("allow", "parent")]
+
+
 @pytest.mark.spec("7.8")
 async def test_a_question_of_the_agent_is_answered_in_the_updated_input(workspace: Path, tmp_path: Path) -> None:
     asked = {"questions": [{"question": "Tabs or spaces?", "options": [{"label": "Tabs"}, {"label": "Spaces"}]}]}

@@ -103,6 +103,27 @@ async def test_a_folder_that_is_not_trusted_gives_nothing_to_its_session_and_is_
 
 
 @pytest.mark.spec("7.10")
+@pytest.mark.parametrize(("changes", "taken"), [(1, None), (9, "user")])
+async def test_what_changes_while_the_question_is_open_is_asked_about_again_and_not_for_ever(
+    workspace: Path, tmp_path: Path, changes: int, taken: str | None
+) -> None:
+    bring(workspace)
+    cli, asked = RecordedCli(tmp_path, "text_turn"), []
+
+    async def answer(params: Json) -> Json:
+        asked.append([item["name"] for item in params["input"]["items"]])
+        if len(asked) <= changes:
+            bring(workspace, f"make number-{len(asked)}")
+        return {"outcome": "allow"}
+
+    async with mock_daemon(cli=cli.path) as daemon:
+        daemon.answer = answer
+        await told(daemon, await daemon.start_session(workspace))
+    assert asked == [["SessionStart", "tide"], *[["SessionStart"]] * min(changes, 2)]
+    assert [sources(arguments) for arguments in cli.arguments()] == [taken]
+
+
+@pytest.mark.spec("7.10")
 async def test_a_question_that_nobody_answers_in_time_counts_as_no(workspace: Path, tmp_path: Path) -> None:
     bring(workspace)
     cli = RecordedCli(tmp_path, "text_turn")

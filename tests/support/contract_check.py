@@ -135,7 +135,7 @@ def _check_questions(said: Transcript, finished: bool) -> None:
         (session_id, params["event"]["tool_call_id"])
         for session_id, placed in said.sessions.items()
         for _, params in placed
-        if params["event"]["type"] == "permission_resolved" and params["event"]["by"] != "mode"
+        if params["event"]["type"] == "permission_resolved"
     )
     if finished:
         # A question that is withdrawn before it was put to the parent is resolved all the same.

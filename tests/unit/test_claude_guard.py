@@ -58,6 +58,7 @@ def test_what_only_reads_gets_no_opinion_in_plan_mode(consulted: dict[str, Any])
         call("Bash", command="touch a"),
         call("Bash", command="ls", run_in_background=True),
         call("Bash"),
+        call("Agent", prompt="look around", isolation="worktree"),
         call("Skill", skill="x"),
         call("KillShell", shell_id="1"),
         call("mcp__files__read"),
