@@ -25,7 +25,7 @@ from adapter.providers.claude_command import (
     may_skip_permissions,
     mcp_file_text,
 )
-from adapter.providers.claude_handshake import PROVIDER, UNKNOWN_FLAG
+from adapter.providers.claude_handshake import NOT_FOUND, PROVIDER, UNKNOWN_FLAG
 from adapter.providers.claude_health import ClaudeHealth
 from adapter.providers.claude_live import LiveOutput
 from adapter.providers.claude_options import fit_options
@@ -302,7 +302,7 @@ class ClaudeAdapter(ProviderAdapter):
                 _check_effort("config.effort", launch.config.effort, process)
             except BaseException as error:
                 await self._end(process)
-                if isinstance(error, AdapterError) and error.kind is ErrorKind.SPAWN_FAILED:
+                if isinstance(error, AdapterError) and NOT_FOUND in error.message:
                     error.hint = await self._archive.explain(launch) or error.hint
                 raise
         finally:

@@ -88,7 +88,7 @@ class ClaudeArchive:
         return await self._run(partial(check, store, launch.resume, launch.resume_at))
 
     async def explain(self, launch: Launch) -> str | None:
-        """Why a CLI has not found a conversation that is there: the hint for the user; None where nothing is known."""
+        """Why a CLI may not have found a conversation: the hint for the user; None where nothing is known."""
         if launch.resume is None:
             return None
         store, folder = self._store(launch.config.env), launch.config.working_dir
@@ -157,17 +157,10 @@ def rename(transcript: Transcript, title: str) -> None:
 
 
 def check(store: Store, id: str, resume_at: str | None) -> str | None:
-    """See `ClaudeArchive.check`. What is no conversation's id (a title) is the CLI's to find, and so is everything
-    where the CLI has kept nothing in the place that we know."""
+    """See `ClaudeArchive.check`. What is not where we look is the CLI's to find: it also takes titles, and another
+    version may keep its conversations elsewhere. `explain` says more when it finds nothing either."""
     transcript = store.find(id)
     if transcript is None:
-        if claude_store.ID.match(id) and store.is_there:
-            text = f"No conversation found with session ID: {id}"
-            hint = (
-                f"There is no transcript of it under {store.projects}, of no working folder: it was deleted, never had "
-                f"a message, or was held with another HOME or {claude_store.CONFIG_VARIABLE}. See list_conversations."
-            )
-            raise ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint=hint)
         return resume_at
     with transcript.path.open("rb") as file:
         if resume_at is None:
@@ -184,7 +177,12 @@ def check(store: Store, id: str, resume_at: str | None) -> str | None:
 def explain(store: Store, id: str, working_dir: str) -> str | None:
     """See `ClaudeArchive.explain`."""
     transcript = store.find(id, working_dir)
-    if transcript is None or store.is_under(transcript, working_dir):
+    if transcript is None:
+        return (
+            f"There is no transcript of it under {store.projects}, of no working folder: it was deleted, never had a "
+            f"message, or was held with another HOME or {claude_store.CONFIG_VARIABLE}. See list_conversations."
+        )
+    if store.is_under(transcript, working_dir):
         return None
     folder = _folder(transcript, read_listing(_edges(transcript)))
     if folder is None:

@@ -23,10 +23,13 @@ PROVIDER = "claude"
 UNKNOWN_FLAG = "unknown option"
 """In what the CLI says of a flag that it does not know."""
 
+NOT_FOUND = "No conversation found"
+"""In what the CLI says of a conversation that it cannot resume."""
+
 _ROOT_REFUSAL = "cannot be used with root"
 
 _HINTS = {
-    "No conversation found": "The CLI looks for a conversation under the working folder that it was held in.",
+    NOT_FOUND: "The CLI looks for a conversation under the working folder that it was held in.",
     "already in use": "Another conversation has this id: resume it instead, or choose another id.",
     UNKNOWN_FLAG: "The CLI does not know one of the arguments: check extra_args and the CLI's version.",
     "Invalid MCP configuration": "Check mcp_servers.",

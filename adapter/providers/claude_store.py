@@ -61,11 +61,6 @@ class Store:
         home = environment.get("HOME") or os.path.expanduser("~")
         self.projects = Path(environment.get(CONFIG_VARIABLE) or Path(home) / ".claude") / "projects"
 
-    @property
-    def is_there(self) -> bool:
-        """Whether the CLI has kept anything yet."""
-        return self.projects.is_dir()
-
     def transcripts(self, working_dir: str | None = None) -> list[Transcript]:
         """Those of a working folder, or all; latest first, and then in the order of their ids."""
         folders = [self.projects / folder_name(working_dir)] if working_dir is not None else self._folders()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from adapter.process.child import last_lines
 from protocol.errors import AdapterError, ErrorKind
@@ -22,9 +22,6 @@ def completed_event(turn: Turn, ended: TurnEnded, now: float) -> TurnCompleted:
     stop_reason, error = ended.stop_reason, ended.error
     if turn.verdict is not None:
         stop_reason, error = "error", turn.verdict
-    elif turn.cut and stop_reason == "error":
-        # Cut short while a hook waits, claude 2.1.197 calls it an error and exits.
-        stop_reason, error = "interrupted", None
     return TurnCompleted(
         stop_reason=cast("StopReason", stop_reason),
         is_error=error is not None,
@@ -37,6 +34,13 @@ def completed_event(turn: Turn, ended: TurnEnded, now: float) -> TurnCompleted:
         num_turns=ended.num_turns,
         context_window=UNSET if ended.context_window is None else ended.context_window,
     )
+
+
+def cut_turn(ended: TurnEnded) -> TurnEnded:
+    """The CLI's own end of a turn that was cut short: claude 2.1.197 calls it an error, and exits, where a hook waits."""
+    if ended.stop_reason != "error":
+        return ended
+    return structs.replace(ended, stop_reason="interrupted", error=None)
 
 
 def failed_turn(error: AdapterError) -> TurnEnded:

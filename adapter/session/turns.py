@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from adapter.session.endings import completed_event, crashed_turn, failed_turn
+from adapter.session.endings import completed_event, crashed_turn, cut_turn, failed_turn
 from adapter.session.record import TurnEntry, TurnOutcome
 from adapter.session.steering import Steering
 from adapter.session.turn import Turn
@@ -200,7 +200,7 @@ class Turns:
         """The CLI's own end of the turn that it is in."""
         turn = self.open or self.current
         if turn is not None:
-            self.complete(turn, signal)
+            self.complete(turn, cut_turn(signal) if turn.cut else signal)
 
     def on_exited(self, exited: signals.ProcessExited) -> bool:
         """The process has gone, and the turns that it had with it; whether there were any."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-import anyio
 import msgspec
 import pytest
 
@@ -22,6 +21,7 @@ from protocol.signals import PermissionAsked
 from protocol.tools import parse_tool_result
 from protocol.turnrecord import NO_OUTPUT
 from tests.support import spec
+from tests.support.alone import run_alone
 
 if TYPE_CHECKING:
     from tests.support.spec import Shown
@@ -84,7 +84,7 @@ def check_error(method: str, params: Any, error: Any) -> None:
     kind = error["data"]["kind"]
     assert CODE_OF[kind] == error["code"]
     if kind == "invalid_params":
-        assert error == anyio.run(error_of, method, params)
+        assert error == run_alone(error_of, method, params)
     else:
         METHODS[method].params.model_validate(params)
         assert kind in METHODS[method].errors

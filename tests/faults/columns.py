@@ -35,6 +35,8 @@ class Prompt:
 class Column:
     """`prompts` follow the first one; with `busy` the turn of the last is still running when something breaks.
 
+    With `works` the real CLI, between turns, tells of work in the background: such a session is never idle.
+
     `each` makes a column of many sessions, doing what those columns say.
     """
 
@@ -42,6 +44,7 @@ class Column:
     title: str
     prompts: tuple[Prompt, ...] = ()
     busy: bool = False
+    works: bool = False
     streams: bool = False
     mcp: bool = False
     each: tuple[str, ...] = ()
@@ -94,6 +97,7 @@ SINGLE = (
             ),
             Prompt("SC:bashbg /bin/sleep 3004", ("3004",), _run({"seconds": "3004", "clean_up": True})),
         ),
+        works=True,
     ),
     Column(
         "setsid",

@@ -94,6 +94,8 @@ class Scene:
             await self._say(staged, prompt.text)
         if column.busy:
             staged.running = await self.post(staged, column.prompts[-1].text)
+        if column.works and self.cli.is_real:
+            staged.idle_since = None
         await self._await_work(staged)
 
     async def post(self, staged: Staged, text: str) -> str:

@@ -171,13 +171,16 @@ async def test_a_conversation_of_a_live_session_is_kept_and_one_that_has_ended_i
 
 
 @pytest.mark.spec("3.4", "16.6")
-async def test_what_cannot_be_resumed_is_refused_with_the_reason_before_a_cli_is_started(shelf: Shelf) -> None:
+async def test_what_cannot_be_resumed_is_refused_with_the_reason(shelf: Shelf) -> None:
     empty = shelf.put(Script().keep("queue-operation", operation="enqueue"))
     id = shelf.talk("one", "two")
     async with shelf.serve() as daemon:
-        for resume, reason in ((str(uuid.uuid4()), "No conversation found"), (empty, "holds no message")):
+        for scenario, resume, reason in (
+            ("resume_refused", str(uuid.uuid4()), "No conversation found"),
+            ("crash_before_handshake", empty, "holds no message"),
+        ):
             with pytest.raises(RpcError, match=reason) as refusal:
-                await daemon.start_session(shelf.work, config=mocked("crash_before_handshake", resume=resume))
+                await daemon.start_session(shelf.work, config=mocked(scenario, resume=resume))
             assert refusal.value.code == -32002
             assert str(shelf.folder) in refusal.value.data["hint"]
         mistakes: list[Json] = [{"resume": id, "resume_at": "nobody"}, {"resume_at": "u0"}, {"resume": "-p"}]

@@ -37,6 +37,8 @@ async def test_the_document_describes_every_method_error_and_event() -> None:
         assert {method["name"] for method in document["x-server-methods"]} == {
             "event",
             "request_permission",
+            "call_tool",
+            "run_hook",
             "cancel_request",
         }
         _check_references(document, document)

@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.model_server import ModelServer
 
 # Everything happens on this machine within milliseconds; this only keeps a broken server from hanging the run.
-TIMEOUT = 5.0
+TIMEOUT = 20.0
 
 
 def said(*texts: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Recorder:
 def test_every_scenario_opens_and_closes_its_blocks_in_order(name: str, rounds: int) -> None:
     given = {
         "tool": "tool Bash {}",
+        "tools": 'tools [["Bash", {}], ["Read", {}]]',
         "parallelread": "parallelread /a /b",
         "bigtext": "bigtext 10 deltas=3",
         "slow": "slow 2",

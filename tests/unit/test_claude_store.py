@@ -56,7 +56,7 @@ def test_the_environment_says_where_to_look(tmp_path: Path) -> None:
     assert Store({"HOME": "/h"}).projects.as_posix() == "/h/.claude/projects"
     assert Store({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}).projects.as_posix() == "/c/projects"
     nothing = Store({"HOME": str(tmp_path)})
-    assert (nothing.is_there, nothing.transcripts(), nothing.find(ONE)) == (False, [], None)
+    assert (nothing.transcripts(), nothing.find(ONE)) == ([], None)
 
 
 def test_a_conversation_under_its_own_folder_comes_before_a_later_one_of_its_id_elsewhere(tmp_path: Path) -> None:

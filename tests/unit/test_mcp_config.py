@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import anyio
 import pytest
 
 from adapter.dispatch import Dispatcher
@@ -13,6 +12,7 @@ from protocol import jsonrpc
 from protocol.mcp_config import dump_servers
 from protocol.methods import METHODS
 from protocol.session_config import SessionConfig
+from tests.support.alone import run_alone
 
 SERVERS = {
     "files": {"command": "files", "args": ["--all"], "env": {"TOKEN": "t"}, "timeout": 5},
@@ -35,7 +35,7 @@ def errors_of(**config: Any) -> dict[str, str]:
     async def ask() -> Any:
         return await dispatcher.serve(Call(jsonrpc.Request(1, "start_session", params)))
 
-    reply = anyio.run(ask)
+    reply = run_alone(ask)
     assert reply is not None
     assert reply["error"]["code"] == -32602
     return {each["path"]: each["message"] for each in reply["error"]["data"]["errors"]}
