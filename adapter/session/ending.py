@@ -117,8 +117,6 @@ class Ending:
             await self._asks.withdraw_all()
             for turn in turns:
                 if not turn.done.is_set():
-                    # Cut by us, but not because anybody wanted it: what the session died of is told.
-                    turn.verdict = turn.verdict or turns_end.error
                     self._turns.complete(turn, turns_end)
             self._machine.fire(SessionTrigger.END)
             self._reception.is_closed = True
