@@ -37,7 +37,7 @@ def completed_event(turn: Turn, ended: TurnEnded, now: float) -> TurnCompleted:
 
 
 def cut_turn(ended: TurnEnded) -> TurnEnded:
-    """The CLI's own end of a turn that was cut short: claude 2.1.197 calls it an error, and exits, where a hook waits."""
+    """The CLI's own end of a turn that was cut short: claude 2.1.197 calls it an error and exits while a hook waits."""
     if ended.stop_reason != "error":
         return ended
     return structs.replace(ended, stop_reason="interrupted", error=None)

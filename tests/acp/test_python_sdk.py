@@ -14,6 +14,8 @@ import anyio
 import pytest
 from acp.schema import AllowedOutcome, RequestPermissionResponse
 
+from tests.acp.conftest import PARAMETERS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
@@ -145,6 +147,7 @@ async def _cancel_after_first_words(client: Client, connection: Any, session: st
         await connection.cancel(session_id=session)
 
 
+@pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)
 async def test_it_lists_loads_resumes_and_forks_what_another_daemon_held(backstage: Backstage, workspace: Path) -> None:
     async with connected(backstage) as (_, connection):
         with anyio.fail_after(WAIT_S):

@@ -1,0 +1,92 @@
+"""Which cells of the fault matrix fit into the tests, and how those of one test are run.
+
+`make faults` runs all of them. The tests of this folder may import it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from tests.faults.cell import run_cell
+from tests.faults.columns import COLUMNS, SINGLE
+from tests.faults.rows import ROWS
+from tests.support.real_cli import installed_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.faults.cell import Outcome
+    from tests.faults.clis import Cli
+
+AT_ONCE = 3
+"""Cells side by side: one more than the cores of the smallest machine, for most of a cell is waiting."""
+
+SLOW_S = 240
+"""Seconds for a test with the real CLI: 10 to 30 on a quiet machine with two cores."""
+
+DEATH = "sigkill"
+"""The row of the daemon's death, which is run with more columns than the others."""
+
+REAL = {
+    "eof": "background",
+    "sigterm": "foreground",
+    "sigint": "mcp",
+    "sigkill-parent": "trap",
+    "sigkill-cli": "setsid",
+    "sigstop-cli": "streaming",
+    "sigterm-cli": "foreground",
+    "closed-stdout": "double-fork",
+    "full-stdout-eof": "streaming",
+    "full-stdout-stop": "background",
+    "full-stdout-kill": "setsid",
+    "stop": "trap",
+    "idle": "mcp",
+    "evict": "background",
+}
+"""Each other row once with a real CLI, over all columns."""
+
+RESUMED = ("eof", "sigterm")
+"""The rows after which a conversation is resumed here; `make faults` does it after all."""
+
+EACH = [column.name for column in SINGLE]
+MOCK_COLUMNS = 3
+"""Columns that each row is run with on the mock. All of them are 120 cells, over a minute of two cores."""
+
+
+def mock_columns(row: str) -> list[str]:
+    """Some columns for a row, others for the next, so that all are run equally often; all for the daemon's death."""
+    first = list(ROWS).index(row) * MOCK_COLUMNS
+    return EACH if row == DEATH else [EACH[(first + at) % len(EACH)] for at in range(MOCK_COLUMNS)]
+
+
+def real_cells(version: str) -> list[tuple[str, str]]:
+    """The rows but the daemon's death, shared out among the versions."""
+    versions = list(installed_versions())
+    return list(REAL.items())[versions.index(version) :: len(versions)]
+
+
+def death_cells(version: str) -> list[tuple[str, str]]:
+    """The daemon's death: with all columns for the newest version, with every second for the others."""
+    newest = version == list(installed_versions())[-1]
+    return [(DEATH, column) for column in (EACH if newest else EACH[::2])]
+
+
+async def run(cli: Cli, cells: Iterable[tuple[str, str]]) -> list[Outcome]:
+    """Run cells, given by row and column, side by side. One that was too late, and nothing else, is run once more by
+    itself: beside other tests the two seconds may have been the machine's."""
+    outcomes: list[Outcome] = []
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def one(row: str, column: str) -> Outcome:
+        return await run_cell(cli, ROWS[row], COLUMNS[column], resume=row in RESUMED)
+
+    async def one_of_many(row: str, column: str) -> None:
+        async with limiter:
+            outcomes.append(await one(row, column))
+
+    async with anyio.create_task_group() as tasks:
+        for row, column in cells:
+            tasks.start_soon(one_of_many, row, column)
+    return [await one(each.row, each.column) if each.is_late else each for each in outcomes]
