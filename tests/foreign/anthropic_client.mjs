@@ -59,7 +59,6 @@ seen.after_leaving = text(await say("SC:echo", false));
 seen.wrong_token = await failure(() =>
   new Anthropic({ baseURL: BASE_URL, apiKey: "wrong" }).messages.create({ ...base, messages: [user("SC:hello")] }));
 seen.no_messages = await failure(() => client.messages.create({ ...base, messages: [] }));
-seen.failed = await failure(() => client.messages.create({ ...base, messages: [user("SC:error 400")] }));
 seen.failed_stream = await failure(() =>
   client.messages.stream({ ...base, messages: [user("SC:error 529")] }).finalMessage());
 seen.tokens = (await client.messages.countTokens({ model: base.model, messages: [user("How many?")] })).input_tokens;
