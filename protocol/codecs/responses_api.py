@@ -60,7 +60,7 @@ class ResponsesStream:
         if isinstance(piece, End):
             return self._close_text() + self._end(piece)
         if isinstance(piece, Failure):
-            return self._close_text() + self._fail(piece)
+            return self._close_text("incomplete") + self._fail(piece)
         self._is_parted = self._texts is not None
         return b""
 
@@ -77,11 +77,11 @@ class ResponsesStream:
         self._texts.append(text)
         return opened + self._event("response.output_text.delta", **self._place, delta=text, logprobs=[])
 
-    def _close_text(self) -> bytes:
+    def _close_text(self, status: str = "completed") -> bytes:
         if self._texts is None:
             return b""
         text, place = "".join(self._texts), self._place
-        item = message_item(self._item_id("msg"), [text], "completed")
+        item = message_item(self._item_id("msg"), [text], status)
         done = self._event("response.output_text.done", **place, text=text, logprobs=[])
         done += self._event("response.content_part.done", **place, part=text_part(text))
         done += self._event("response.output_item.done", output_index=len(self._items), item=item)
@@ -108,7 +108,8 @@ class ResponsesStream:
 
     def _fail(self, failure: Failure) -> bytes:
         response = self._head.body("failed", self._items, None)
-        response["error"] = {"code": "server_error", "message": failure.message}
+        code = "rate_limit_exceeded" if failure.type == "rate_limit_error" else "server_error"
+        response["error"] = {"code": code, "message": failure.message}
         return self._event("response.failed", response=response)
 
     @property

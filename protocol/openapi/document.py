@@ -45,6 +45,7 @@ REQUEST_HEADERS: dict[str, tuple[Schema, str]] = {
 
 ANSWER_HEADERS = {
     "request-id": "Of this request.",
+    "x-request-id": "The same, where OpenAI's libraries look for it.",
     "x-agent-adapter-session": "The conversation that answered.",
     "x-agent-adapter-history": 'How it was found: docs/http.md, "Conversations".',
     "x-agent-adapter-ignored": "Members of the request that changed nothing.",

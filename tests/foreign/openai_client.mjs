@@ -37,7 +37,7 @@ const told = ({ choices: [choice] }) => ({ text: choice.message.content, finish_
 
 const whole = await say(user("SC:hello from another client"), false);
 const { usage } = whole;
-seen.whole = { ...told(whole), object: whole.object,
+seen.whole = { ...told(whole), object: whole.object, is_named: Boolean(whole._request_id),
   total_is_sum: usage.total_tokens === usage.prompt_tokens + usage.completion_tokens };
 const streamed = await say(user("SC:two"), true);
 seen.streamed = { ...told(streamed), usage: streamed.usage.completion_tokens > 0 };

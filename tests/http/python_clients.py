@@ -171,7 +171,8 @@ async def openai_scenes(server: HttpDaemon, tool: str) -> Json:
         whole = await talk.say("SC:hello from another client")
         usage = whole.usage
         is_sum = usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
-        seen["whole"] = {**told(whole), "object": whole.object, "total_is_sum": is_sum}
+        is_named = whole._request_id is not None
+        seen["whole"] = {**told(whole), "object": whole.object, "total_is_sum": is_sum, "is_named": is_named}
         streamed = await talk.say("SC:two", stream=True)
         seen["streamed"] = {**told(streamed), "usage": streamed.usage.completion_tokens > 0}
         seen["merged"] = told(await talk.say("SC:saybash echo hi", stream=True))

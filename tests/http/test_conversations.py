@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from adapter.faces.http.conversations import OWNERS
+
 if TYPE_CHECKING:
     from tests.http.calls import Caller
 
@@ -62,6 +64,15 @@ async def test_two_conversations_that_begin_alike_never_mix(caller: Caller) -> N
     third = await caller.ask("alike", one.text, "and then")
     assert third.history == "replayed", "nobody can tell which of the two it is"
     assert third.session not in (one.session, other.session)
+
+
+async def test_conversations_that_were_ended_stand_in_nobodys_way(caller: Caller) -> None:
+    for _ in range(OWNERS):
+        ended = await caller.ask("begins alike")
+        await caller.client.delete(f"/v1/sessions/{ended.session}")
+    first = await caller.ask("begins alike")
+    second = await caller.ask("begins alike", first.text, "and then")
+    assert (second.history, second.session) == ("continued", first.session)
 
 
 async def test_users_and_system_prompts_tell_conversations_apart_that_begin_alike(caller: Caller) -> None:

@@ -147,7 +147,9 @@ async def test_what_is_no_request_is_told_so_in_each_apis_shape(caller: Caller) 
 
     bad = await post("/v1/messages", b"{")
     assert (bad.status_code, bad.json()["error"]["type"]) == (400, "invalid_request_error")
-    assert bad.json()["request_id"] == bad.headers["request-id"]
+    assert bad.json()["request_id"] == bad.headers["request-id"] == bad.headers["x-request-id"]
+    refused = await post("/v1/messages", b"{}", **{"x-api-key": "wrong"})
+    assert refused.json()["request_id"] == refused.headers["request-id"] == refused.headers["x-request-id"]
     assert (await post("/v1/chat/completions", b"[1]")).json()["error"]["code"] is None
     missing = await caller.client.get("/v1/nothing", headers={"anthropic-version": "2023-06-01"})
     assert (missing.status_code, missing.json()["error"]["type"]) == (404, "not_found_error")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +14,7 @@ from starlette.routing import Route
 from adapter import __version__
 from adapter.faces.http.body import read_json
 from adapter.faces.http.exchange import Exchange
-from adapter.faces.http.refusals import TYPES, is_messages_api
+from adapter.faces.http.refusals import TYPES, id_headers, is_messages_api, new_id
 from adapter.faces.http.renderings import rendering_of
 from protocol import openapi
 from protocol.errors import AdapterError
@@ -93,7 +92,7 @@ def _route(path: str, method: str, endpoint: Callable[[Request], Awaitable[ASGIA
     """A route whose failures are told in its API's shape."""
 
     async def answer(request: Request) -> ASGIApp:
-        request.state.request_id = f"req_{uuid.uuid4().hex}"
+        request.state.request_id = new_id()
         try:
             return await endpoint(request)
         except HttpError as error:
@@ -106,9 +105,9 @@ def _route(path: str, method: str, endpoint: Callable[[Request], Awaitable[ASGIA
 
 def tell_failure(request: Request, failure: Failure) -> Response:
     """A failure as a response."""
-    request_id = getattr(request.state, "request_id", None) or f"req_{uuid.uuid4().hex}"
+    request_id = getattr(request.state, "request_id", None) or new_id()
     body = failure.body(openai=not speaks_anthropic(request), request_id=request_id)
-    headers = {"request-id": request_id, **failure.headers}
+    headers = id_headers(request_id) | failure.headers
     return Response(_encode(body), failure.status, headers, "application/json")
 
 

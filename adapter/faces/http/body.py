@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.responses import Response
 
+from adapter.faces.http.refusals import id_headers
 from protocol.httperrors import invalid
 
 if TYPE_CHECKING:
@@ -30,5 +31,5 @@ def read_json(body: bytes) -> Any:
 
 def tell_json(request: Request, value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer."""
-    all_headers = {"request-id": request.state.request_id, **(headers or {})}
+    all_headers = id_headers(request.state.request_id) | (headers or {})
     return Response(_encode(value), status, all_headers, "application/json")

@@ -133,15 +133,22 @@ class Conversations:
     def _owners(self, before: bytes | None, digests: list[bytes]) -> list[str]:
         if before is None:
             return []
-        owners = list(self._places.get(before, {}))
+        owners = self._came_by(before)
         if owners:
-            return owners
+            return list(owners)
         # A turn that was cut short: all but the last answer, which nobody knows whole.
         return [
             each.id
             for each in self._all.values()
             if each.is_left(digests) or (each.place.is_loose and each.place.fits(digests))
         ]
+
+    def _came_by(self, digest: bytes) -> dict[str, str]:
+        """The conversations that came by a beginning; those that were ended since stand in nobody's way."""
+        owners = self._places.get(digest, {})
+        for gone in owners.keys() - self._all.keys():
+            del owners[gone]
+        return owners
 
     def _only(self, fitting: list[Conversation], request: TurnRequest) -> Conversation | None:
         """The one of several that the request goes on with: the only one at all, or the only one that is set up for
@@ -181,8 +188,9 @@ class Conversations:
         self._answers[answer_id] = _Answered(conversation.branch_at(turn_id), conversation.user)
         while len(self._answers) > self._settings.max_conversations * PLACES_PER_CONVERSATION:
             self._answers.popitem(last=False)
-        owners = self._places.setdefault(digest, {})
+        self._places.setdefault(digest, {})
         self._places.move_to_end(digest)
+        owners = self._came_by(digest)
         if len(owners) < OWNERS:
             owners[conversation.id] = turn_id
         while len(self._places) > self._settings.max_conversations * PLACES_PER_CONVERSATION:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 from msgspec import json
 
+from adapter.faces.http.refusals import id_headers
 from protocol.httperrors import INTERRUPTED, Failure
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Exchange:
     async def _begin(self, send: Send, status: int, headers: dict[str, str]) -> None:
         told = self._reply.told
         ours = {
-            "request-id": self._request_id,
+            **id_headers(self._request_id),
             "x-agent-adapter-session": told.session_id,
             "x-agent-adapter-history": told.history,
         }

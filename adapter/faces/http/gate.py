@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from adapter.faces.http.refusals import Refusal
+from adapter.faces.http.refusals import Refusal, id_headers, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,8 +204,10 @@ def _given(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(head: Head, refusal: Refusal, receive: Receive, send: Send) -> None:
-    body = refusal.body(head.path)
+    request_id = new_id()
+    body = refusal.body(head.path, request_id)
     headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    headers |= id_headers(request_id)
     raw = [(name.encode(), value.encode("latin-1")) for name, value in (headers | refusal.headers).items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": True})

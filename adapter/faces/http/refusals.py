@@ -4,6 +4,7 @@ called. Pure. Owns no rule; `gate` and `connections` do."""
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -22,6 +23,19 @@ TYPES = {
 }
 """Status to the error type of the Messages API, which clients branch on (docs of the API, "Errors")."""
 
+ID_HEADERS = ("request-id", "x-request-id")
+"""Where the vendors' libraries look for a request's id: Anthropic's in the first, OpenAI's in the second."""
+
+
+def new_id() -> str:
+    """An id for a request."""
+    return f"req_{uuid.uuid4().hex}"
+
+
+def id_headers(request_id: str) -> dict[str, str]:
+    """The headers that tell a request's id."""
+    return dict.fromkeys(ID_HEADERS, request_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -39,19 +53,22 @@ class Refusal:
     headers: dict[str, str] = field(default_factory=dict)
     type: str | None = None
 
-    def body(self, path: str) -> bytes:
+    def body(self, path: str, request_id: str) -> bytes:
         """The error as the API at this path writes it: Anthropic's below /v1/messages, else OpenAI's."""
         kind = self.type or TYPES[self.status]
         if is_messages_api(path):
-            return json.dumps({"type": "error", "error": {"type": kind, "message": self.message}}).encode()
+            error = {"type": kind, "message": self.message}
+            return json.dumps({"type": "error", "error": error, "request_id": request_id}).encode()
         return json.dumps({"error": {"message": self.message, "type": kind, "param": None, "code": None}}).encode()
 
     def raw(self) -> bytes:
         """The whole response, for a connection on which no request could be read. It is the last of its connection."""
-        body = self.body(MESSAGES_PATH)
+        request_id = new_id()
+        body = self.body(MESSAGES_PATH, request_id)
+        ids = "".join(f"{name}: {value}\r\n" for name, value in id_headers(request_id).items())
         head = (
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\n{ids}connection: close\r\n\r\n"
         )
         return head.encode() + body
 
