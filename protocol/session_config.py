@@ -40,6 +40,7 @@ class SessionConfig(Params):
     max_budget_usd: float | None = Field(None, gt=0)
     output_schema: dict[str, JsonValue] | None = Field(None, description="JSON Schema of the structured output.")
     effort: Text | None = None
+    max_thinking_tokens: int | None = Field(None, ge=0, description="How many tokens the model may think; 0 for none.")
     fallback_model: Text | None = Field(None, description="Takes over when the model is overloaded.")
     setting_sources: list[Literal["user", "project", "local"]] | None = Field(
         None, description="Which settings files, memory files, hooks and project MCP servers count; [] for none."

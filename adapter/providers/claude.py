@@ -129,13 +129,18 @@ class ClaudeAdapter(ProviderAdapter):
     async def query(self, session_id: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Over the control channel; the models are known from the handshake. See `ProviderAdapter.query`."""
         process = self._get(session_id)
+        told: dict[str, Any] | None = None
         try:
             if name in claude_queries.TOLD:
                 return claude_queries.parse_told(name, process.handshake)
             if name == "set_effort":
                 _check_effort("effort", params["effort"], process)
+            if name == "rewind_files" and not params["dry_run"]:
+                # What has been set back the CLI tells only beforehand (measured with claude 2.1.197 and 2.1.329).
+                told = await self.query(session_id, name, {**params, "dry_run": True})
             query = claude_queries.QUERIES[name]
-            return claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
+            answer = claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
+            return answer if told is None else told
         except RemoteProtocolError as error:
             raise ProviderError(
                 PROVIDER, ErrorKind.PROTOCOL_ERROR, f"{name}: {error}", session_id=session_id

@@ -143,6 +143,19 @@ def handshake_fields(config: SessionConfig) -> dict[str, Any]:
     }
 
 
+def told_after_handshake(config: SessionConfig) -> list[tuple[str, str, dict[str, Any]]]:
+    """Options that go to the CLI as control requests once it has answered `initialize`: the option, the request's
+    subtype, its fields. This way settings are on no command line and in no file; they hold as those of `--settings`
+    would (measured with claude 2.1.62 to 2.1.329)."""
+    told: list[tuple[str, str, dict[str, Any]]] = []
+    if config.settings:
+        told.append(("settings", "apply_flag_settings", {"settings": config.settings}))
+    if config.max_thinking_tokens is not None:
+        fields = {"max_thinking_tokens": config.max_thinking_tokens}
+        told.append(("max_thinking_tokens", "set_max_thinking_tokens", fields))
+    return told
+
+
 def build_environment(config: SessionConfig) -> dict[str, str]:
     """What is added to the scrubbed environment: the parent's, and what switches on what only a variable can."""
     return {**({CHECKPOINTING: "true"} if config.checkpoint else {}), **config.env}

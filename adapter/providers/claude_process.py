@@ -14,7 +14,7 @@ import anyio
 
 from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
-from adapter.providers.claude_command import handshake_fields
+from adapter.providers.claude_command import handshake_fields, told_after_handshake
 from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake
 from adapter.providers.claude_options import UPDATE_HINT, unsupported
 from protocol.codecs.claude import ClaudeCodec
@@ -88,18 +88,16 @@ class ClaudeProcess:
         self._codec.system.known |= read_handshake(self.handshake, self.started)
 
     async def apply_settings(self) -> None:
-        """Give the CLI the session's settings, before anybody else reads its stream. This way they are on no command
-        line and in no file; they hold as those of `--settings` would (measured with claude 2.1.62 to 2.1.329). Those
-        that plan mode needs come last.
+        """Give the CLI what `told_after_handshake` names, before anybody else reads its stream. What plan mode needs
+        comes last.
 
         Raises:
             AdapterError: as `shake_hands`; `unsupported` where the CLI refuses them.
         """
-        if self._launch.config.settings:
-            fields = {"settings": self._launch.config.settings}
-            answer = await self._converse("apply_flag_settings", fields, CONTROL_S)
+        for option, subtype, fields in told_after_handshake(self._launch.config):
+            answer = await self._converse(subtype, fields, CONTROL_S)
             if answer.error is not None:
-                raise unsupported("settings", answer.error)
+                raise unsupported(option, answer.error)
         self._codec.follow_mode()
         if replies := self._codec.control.take_replies():
             await self._send_quietly(replies)

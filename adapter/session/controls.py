@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from adapter.session.link import ProcessLink
     from adapter.session.timeline import Timeline
 
+LASTING = {"set_effort": "effort", "set_thinking_budget": "max_thinking_tokens"}
+"""What holds for processes to come, too: the query, and the param of it that is a field of the config."""
+
 
 class Controls:
     """The settings of one session, and its questions to the CLI.
@@ -69,6 +72,6 @@ class Controls:
             AdapterError: why there is no answer.
         """
         answer = await self._adapter.query(self._session_id, name, params)
-        if name == "set_effort":
-            self.config = self.config.model_copy(update={"effort": params["effort"]})
+        if name in LASTING:
+            self.config = self.config.model_copy(update={LASTING[name]: params[LASTING[name]]})
         return answer

@@ -76,8 +76,8 @@ class ClaudeCodec:
 
     def __init__(self, tools: Sequence[ParentTool] = (), hooks: Sequence[HookSubscription] = ()) -> None:
         self.system = SystemReader()
-        self.control = ControlChannel(tools, hooks)
         self.guard = PlanGuard(PREFIX + tool.name for tool in tools if tool.read_only)
+        self.control = ControlChannel(tools, hooks, forbids=self.guard.denies)
         self.results = ResultReader()
         self.tasks = TaskTable()
         self.turns = TurnOwner()

@@ -7,7 +7,7 @@ waits for ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ from protocol.codecs.claude_open import Asked, Render, Replied
 from protocol.codecs.claude_questions import ask_elicitation, ask_permission
 from protocol.codecs.claude_tools import ToolReader
 from protocol.fitting import fits
+from protocol.permissions import Decision
 from protocol.signals import QuestionWithdrawn
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from protocol.hooks import HookSubscription
     from protocol.signals import Question
     from protocol.tools import ParentTool
+
+
+INTERRUPT_ID: Final = "agent-adapter-deny-interrupt"
 
 
 class ControlAnswered(Struct, kw_only=True):
@@ -42,17 +46,24 @@ class ControlChannel:
     Args:
         tools: the parent's, served to the CLI.
         hooks: what the parent has subscribed to.
+        forbids: whether a tool call, given as a hook's input, may not be made now.
     """
 
-    def __init__(self, tools: Sequence[ParentTool] = (), hooks: Sequence[HookSubscription] = ()) -> None:
+    def __init__(
+        self,
+        tools: Sequence[ParentTool] = (),
+        hooks: Sequence[HookSubscription] = (),
+        forbids: Callable[[Any], bool] = lambda call: False,
+    ) -> None:
         self.tools = ToolReader(tools)
         self._open: dict[str, Render] = {}
+        self._of_agents: set[str] = set()
         self._replies = bytearray()
         self._answers: list[ControlAnswered] = []
         self._readers: dict[str, Callable[[str, dict[str, Any]], Asked | Replied]] = {
             "can_use_tool": lambda id, body: ask_permission(id, body, self.tools.find(body["tool_name"])),
             "elicitation": ask_elicitation,
-            "hook_callback": HookReader(hooks).read,
+            "hook_callback": HookReader(hooks, forbids).read,
             "mcp_message": self.tools.read,
         }
 
@@ -102,6 +113,8 @@ class ControlChannel:
             raise
         if isinstance(found, Asked):
             self._open[request_id] = found.render
+            if body.get("agent_id") is not None:
+                self._of_agents.add(request_id)
             return found.question
         self._replies += _reply(request_id, response=found.response, error=found.error)
         return None if found.withdrawn is None else self.withdraw(found.withdrawn)
@@ -116,12 +129,20 @@ class ControlChannel:
 
     def withdraw(self, request_id: str) -> QuestionWithdrawn | None:
         """The CLI takes a question back; None where it was not open."""
+        self._of_agents.discard(request_id)
         return None if self._open.pop(request_id, None) is None else QuestionWithdrawn(request_id=request_id)
 
     def answer(self, request_id: str, answer: Answer) -> bytes:
         """The line that answers a question; empty where it is no longer open."""
         render = self._open.pop(request_id, None)
-        return b"" if render is None else _reply(request_id, response=render(answer))
+        if render is None:
+            return b""
+        line = _reply(request_id, response=render(answer))
+        if request_id in self._of_agents and isinstance(answer, Decision) and answer.interrupt:
+            # By itself the CLI ends only the agent then (measured with claude 2.1.197 and 2.1.329).
+            line += self.request(f"{INTERRUPT_ID}-{request_id}", "interrupt")
+        self._of_agents.discard(request_id)
+        return line
 
 
 def _reply(request_id: str, *, response: dict[str, Any] | None = None, error: str | None = None) -> bytes:

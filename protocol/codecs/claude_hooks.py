@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from protocol.codecs.claude_open import Asked, Replied
 from protocol.hooks import DENIED_BY_HOOK, HOOK_TIMEOUT_S, HookAnswer
+from protocol.permissions import DENIED_BY_PLAN_MODE
 from protocol.signals import HookFired
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from protocol.hooks import HookSubscription
 
@@ -40,9 +41,11 @@ class HookReader:
 
     Args:
         hooks: as subscribed.
+        forbids: whether a tool call, given as a hook's input, may not be made now.
     """
 
-    def __init__(self, hooks: Sequence[HookSubscription]) -> None:
+    def __init__(self, hooks: Sequence[HookSubscription], forbids: Callable[[Any], bool]) -> None:
+        self._forbids = forbids
         self._hooks = {PREFIX + hook.hook_id: hook for hook in hooks}
 
     def read(self, request_id: str, body: dict[str, Any]) -> Asked | Replied:
@@ -60,7 +63,13 @@ class HookReader:
             input=given,
             timeout=_seconds(hook),
         )
-        return Asked(fired, lambda answer: render_answer(hook.event, answer))
+        return Asked(fired, lambda answer: render_answer(hook.event, self._held(given, answer)))
+
+    def _held(self, given: dict[str, Any], answer: HookAnswer) -> HookAnswer:
+        """The answer, unless it makes of a harmless call one that plan mode forbids."""
+        if answer.updated_input is None or not self._forbids({**given, "tool_input": answer.updated_input}):
+            return answer
+        return HookAnswer("deny", reason=DENIED_BY_PLAN_MODE)
 
 
 def render_answer(event: str, answer: HookAnswer) -> dict[str, Any]:

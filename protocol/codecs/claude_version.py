@@ -30,6 +30,7 @@ OPTIONS: Final[dict[str, Version]] = {
     "tools": (1, 0, 128),
     "checkpoint": (2, 0, 76),
     "max_budget_usd": (2, 0, 76),
+    "max_thinking_tokens": (2, 0, 76),
     "output_schema": (2, 0, 76),
     "agents": (2, 1, 29),
     "append_system_prompt": (2, 1, 29),

@@ -77,7 +77,7 @@ async def test_files_are_set_back_to_what_they_were_before_a_turn(stage: Stage, 
         would = await talk.call("rewind_files", turn_id=heard.id, dry_run=True)
         assert would["files"] == [str(written)]
         assert written.exists()
-        await talk.call("rewind_files", turn_id=heard.id)
+        assert await talk.call("rewind_files", turn_id=heard.id) == would
         assert not written.exists()
         with pytest.raises(RpcError, match="checkpoint"):
             await talk.call("rewind_files", turn_id="no such turn")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support.daemon import RpcError
-from tests.support.mock_daemon import MOCK, RecordedCli, mock_daemon, mocked, wait_gone
+from tests.support.mock_daemon import MOCK, RecordedCli, kill, mock_daemon, mocked, wait_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,6 +246,26 @@ async def test_every_option_reaches_the_cli(workspace: Path, tmp_path: Path) -> 
     handshake = cli.told()[0][0]["request"]
     assert (handshake["systemPrompt"], handshake["appendSystemPrompt"]) == ("You are\na pirate.", "Be brief.")
     assert handshake["jsonSchema"] == {"type": "object"}
+
+
+@pytest.mark.spec("2.17")
+async def test_effort_and_thinking_budget_hold_for_a_cli_that_is_started_again(workspace: Path, tmp_path: Path) -> None:
+    cli = RecordedCli(tmp_path, "text_turn")
+    async with mock_daemon(cli=cli.path) as daemon:
+        id = await daemon.start_session(workspace, config={"max_thinking_tokens": 1000})
+        await daemon.turn(id, "hello")
+        await daemon.request("set_effort", session_id=id, effort="low")
+        await daemon.request("set_thinking_budget", session_id=id, max_thinking_tokens=4000)
+        seen = len(daemon.messages)
+        kill((await daemon.request("list_sessions"))["sessions"][0]["pid"])
+        await daemon.wait_event("notice", session_id=id, after=seen)
+        await daemon.turn(id, "hello")
+    budgets = [
+        [line["request"]["max_thinking_tokens"] for line in told if "max_thinking_tokens" in line.get("request", {})]
+        for told in cli.told()
+    ]
+    assert budgets == [[1000, 4000], [4000]]
+    assert "low" in cli.arguments()[1]
 
 
 async def test_the_cli_inherits_what_it_may_and_gets_what_the_session_adds(workspace: Path, tmp_path: Path) -> None:

@@ -226,3 +226,17 @@ def test_an_elicitation_that_says_little_is_a_question_all_the_same() -> None:
     asked = ControlChannel().receive_request(question("elicitation"))
     assert isinstance(asked, PermissionAsked)
     assert (asked.tool_name, asked.title, asked.input) == ("mcp", None, {})
+
+
+@pytest.mark.spec("7.4")
+def test_a_denial_that_ends_the_turn_ends_it_also_where_an_agent_of_it_asked() -> None:
+    refused = Decision("deny", message="no", interrupt=True)
+    for members, subtypes in (({}, []), ({"agent_id": "a1"}, ["interrupt"])):
+        channel = ControlChannel()
+        channel.receive_request(bash(**members))
+        first, *more = [json.loads(line) for line in channel.answer("r1", refused).splitlines()]
+        assert first["response"]["response"]["interrupt"] is True
+        assert [line["request"]["subtype"] for line in more] == subtypes
+    channel = ControlChannel()
+    channel.receive_request(bash(agent_id="a1"))
+    assert answer(channel, deny("no"))["behavior"] == "deny"

@@ -53,6 +53,18 @@ def test_a_callback_is_a_question_about_a_tool_call_where_it_is_about_one(
     assert (fired.hook_id, fired.tool_call_id, fired.input) == (id.partition(":")[2], call, given)
 
 
+@pytest.mark.spec("7.9")
+def test_an_input_that_plan_mode_forbids_is_not_let_in_by_a_hook() -> None:
+    channel = ControlChannel(hooks=[GUARD], forbids=lambda call: call["tool_input"] == {"command": "touch a"})
+    given = {"tool_name": "Bash", "tool_input": {"command": "ls"}}
+    body = {"subtype": "hook_callback", "callback_id": "parent:guard", "input": given, "tool_use_id": "t1"}
+    for command, decision in (("touch a", "deny"), ("ls -a", "allow")):
+        channel.receive_request({"request_id": "r1", "request": body})
+        line = channel.answer("r1", HookAnswer("allow", updated_input={"command": command}))
+        told = json.loads(line)["response"]["response"]["hookSpecificOutput"]
+        assert (told["permissionDecision"], "updatedInput" in told) == (decision, decision == "allow")
+
+
 def test_a_callback_that_nobody_asked_for_is_refused() -> None:
     channel = ControlChannel(hooks=[GUARD])
     body = {"subtype": "hook_callback", "callback_id": "guard", "input": {}}
