@@ -49,6 +49,12 @@ def rights(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def test_what_is_sent_goes_out_at_once_however_small_it_is(open_one: Callable[..., Entrance]) -> None:
+    listener = open_one().listener
+    with socket.create_connection(listener.getsockname()), listener.accept()[0] as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_token_is_made_once_for_its_owner_alone_and_is_not_guessable(tmp_path: Path) -> None:
     path = keep_token(tmp_path / "new" / "state")
     first = read_token(path)
