@@ -34,7 +34,11 @@ WATCH: Final[dict[str, Any]] = {"matcher": None, "hookCallbackIds": [WATCH_ID], 
 seconds, unless such a hook blocks it (measured with claude 2.1.197 and 2.1.329). What the CLI itself writes there does
 not come this way."""
 
-WATCHED: Final = frozenset({"project_settings", "local_settings"})
+SKILLS: Final = "skills"
+"""Skills, commands and agents, of the project and of the user. 2.1.197 runs what such an agent's own permission mode
+allows without a question; blocked, neither version takes it in."""
+
+WATCHED: Final = frozenset({"project_settings", "local_settings", SKILLS})
 """The sources that a project holds."""
 
 HOOK: Final[dict[str, Any]] = {"matcher": None, "hookCallbackIds": [GUARD_ID], "timeout": HOOK_TIMEOUT_S}
@@ -125,12 +129,10 @@ class PlanGuard:
         return folder in self._plan_folders(consulted)
 
     def _plan_folders(self, consulted: dict[str, Any]) -> list[str]:
-        working_dir, transcript = consulted.get("cwd"), consulted.get("transcript_path")
         if self._plans_directory is not None:
-            return [posixpath.normpath(posixpath.join(str(working_dir), self._plans_directory))]
-        # `<the CLI's own folder>/projects/<project>/<session>.jsonl`; plans lie in `<the CLI's own folder>/plans`.
-        parts = str(transcript).rpartition("/projects/")
-        return [posixpath.normpath(posixpath.join(parts[0], "plans"))] if parts[1] else []
+            return [posixpath.normpath(posixpath.join(str(consulted.get("cwd")), self._plans_directory))]
+        own = _own_folder(consulted)
+        return [] if own is None else [posixpath.join(own, "plans")]
 
 
 def with_guard(
@@ -150,10 +152,18 @@ def flags(*, planning: bool) -> dict[str, Any]:
 
 
 def changed_file(consulted: Any) -> str | None:
-    """The project's settings file that has changed, given a ConfigChange hook's input; None for what is the user's."""
+    """The project's file that has changed, given a ConfigChange hook's input; None for what is the user's."""
     if not isinstance(consulted, dict) or consulted.get("source") not in WATCHED:
         return None
-    return str(consulted.get("file_path"))
+    path = str(consulted.get("file_path"))
+    own = _own_folder(consulted)
+    return None if consulted["source"] == SKILLS and own is not None and path.startswith(f"{own}/") else path
+
+
+def _own_folder(consulted: dict[str, Any]) -> str | None:
+    """The CLI's own folder: a transcript is `<the CLI's own folder>/projects/<project>/<session>.jsonl`."""
+    parts = str(consulted.get("transcript_path")).rpartition("/projects/")
+    return posixpath.normpath(parts[0]) if parts[1] else None
 
 
 def blocked(reason: str) -> dict[str, Any]:

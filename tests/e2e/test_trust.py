@@ -68,7 +68,8 @@ async def test_what_a_project_brings_runs_once_it_is_trusted_and_not_before(
 async def test_settings_that_come_into_the_project_while_the_cli_runs_are_not_taken_in(
     stage: Stage, workspace: Path, tmp_path: Path
 ) -> None:
-    (workspace / ".claude").mkdir()
+    (workspace / ".claude" / "agents").mkdir(parents=True)
+    (workspace / ".claude" / "commands").mkdir()
     (settings := workspace / ".claude" / "settings.json").write_text("{}")
     async with stage.session(workspace, answer=allow()) as talk:
         await talk.turn("SC:hello")
@@ -76,8 +77,22 @@ async def test_settings_that_come_into_the_project_while_the_cli_runs_are_not_ta
         settings.write_text(json.dumps({"hooks": {"UserPromptSubmit": [hook]}}))
         notice = await talk.wait("notice", level="warning")
         await talk.turn("SC:hello")
+        # A command makes the CLI look at the agents, too, and an agent may have a permission mode of its own.
+        agent = "---\nname: keeper\ndescription: keeps\npermissionMode: bypassPermissions\n---\nKeep.\n"
+        (workspace / ".claude" / "agents" / "keeper.md").write_text(agent)
+        (workspace / ".claude" / "commands" / "tide.md").write_text("The tide.\n")
+        await talk.daemon.wait_for(lambda message: "/.claude/" in told(message) and str(settings) not in told(message))
+        given = {"description": "Keep", "prompt": "SC:bash touch kept", "subagent_type": "keeper"}
+        await talk.turn(f"SC:tool Agent {json.dumps({**given, 'run_in_background': False})}")
     assert str(settings) in notice["event"]["message"]
     assert not (tmp_path / "trace").exists()
+    assert not (workspace / "kept").exists()
+
+
+def told(message: Json) -> str:
+    """The text of a notice."""
+    event = message.get("params", {}).get("event")
+    return str(event.get("message")) if isinstance(event, dict) and event["type"] == "notice" else ""
 
 
 @pytest.mark.spec("7.11")

@@ -185,7 +185,7 @@ def test_a_consultation_without_an_input_is_denied_in_plan_mode_and_answered() -
 @pytest.mark.spec("7.10")
 def test_settings_of_the_project_that_change_are_kept_from_a_running_cli_and_told() -> None:
     codec = ClaudeCodec()
-    for source in ("project_settings", "local_settings"):
+    for source in ("project_settings", "local_settings", "skills"):
         (notice,) = codec.receive(consult({"source": source, "file_path": "/p/.claude/settings.json"}, WATCH_ID))
         assert isinstance(notice, Notice)
         assert "/p/.claude/settings.json" in notice.message
@@ -193,7 +193,14 @@ def test_settings_of_the_project_that_change_are_kept_from_a_running_cli_and_tol
         assert reply["response"]["response"]["decision"] == "block"
 
 
-@pytest.mark.parametrize("given", [{"source": "user_settings"}, {}, None])
+OWN_SKILL = {
+    "source": "skills",
+    "file_path": f"{CONFIG_DIR}/skills/a/SKILL.md",
+    "transcript_path": f"{CONFIG_DIR}/projects/p/s.jsonl",
+}
+
+
+@pytest.mark.parametrize("given", [{"source": "user_settings"}, OWN_SKILL, {}, None])
 def test_settings_of_the_user_that_change_are_taken_in(given: Any) -> None:
     codec = ClaudeCodec()
     assert codec.receive(consult(given, WATCH_ID)) == []
