@@ -225,6 +225,10 @@ async def test_somebody_who_speaks_instead_of_answering_a_call_ends_that_turn(ca
     await begin_call(caller, headers, "call_nobody")
     spoken = await caller.ask("never mind", headers={**headers, "x-agent-adapter-history": "append"})
     assert spoken.text == "You said: never mind"
+    first, messages = await begin_call(caller, {}, "call_unheard")
+    unnamed = await caller.ask(messages=[*messages, {"role": "user", "content": "never mind"}], tools=[LOOK])
+    assert (unnamed.history, unnamed.session) == ("continued", first.session), "the history tells it as well"
+    assert unnamed.text == "You said: never mind"
 
 
 async def test_results_that_come_too_late_are_told_to_a_session_that_begins_anew(caller: Caller) -> None:

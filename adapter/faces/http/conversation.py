@@ -125,15 +125,14 @@ class Conversation:
         return self.users == (1 if self.job is not None and self.job.is_settled else 0)
 
     def is_left(self, digests: list[bytes]) -> bool:
-        """Whether a request goes on from the turn that its client has just left. Whoever stops an answer asks the next
-        thing at once, while the turn is still being interrupted."""
+        """Whether a request goes on from the turn that its client has just left: whoever stops an answer asks the next
+        thing at once, while the turn is still being interrupted; or asks something else than the turn waits for."""
         job = self.job
-        return (
-            job is not None
-            and self.users == 1
-            and job.reply.abandoned.is_set()
-            and digests[-3:-2] == [job.question_digest]
-        )
+        if job is None or self.users != 1:
+            return False
+        if job.is_suspended:
+            return digests[-2:-1] == [job.digest]
+        return job.reply.abandoned.is_set() and digests[-3:-2] == [job.question_digest]
 
     async def run(self, job: Job, request: TurnRequest, digests: list[bytes], append: bool) -> None:
         """Run a turn, from its place in the line to its end, and write its replies. Raises nothing; what goes wrong is
