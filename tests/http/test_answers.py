@@ -164,7 +164,12 @@ def test_a_failure_in_the_middle_of_a_stream_is_its_last_event_in_each_api() -> 
     responses = ResponsesStream("r", "m", 1, None)
     name, last = read_events(responses.begin() + b"".join(responses.feed(piece) for piece in pieces))[-1]
     assert (name, last["response"]["status"]) == ("response.failed", "failed")
-    assert last["response"]["output"][0]["content"][0]["text"] == "half"
+    (item,) = last["response"]["output"]
+    assert (item["status"], item["content"][0]["text"]) == ("incomplete", "half")
+    assert last["response"]["error"] == {"code": "server_error", "message": "it died"}
+    limited = Failure(status=429, type="rate_limit_error", message="too much")
+    (_, last), *_ = read_events(ResponsesStream("r", "m", 1, None).feed(limited))
+    assert last["response"]["error"]["code"] == "rate_limit_exceeded"
 
 
 def test_an_interrupted_turn_is_a_failure() -> None:
