@@ -10,7 +10,8 @@ CLI ?= auto
 CLAUDE_VERSIONS ?= 2.1.197 2.1.329
 # The oldest version that can be driven, for the basics; it needs node.
 CLAUDE_OLDEST ?= 1.0.63
-# Test files that run side by side. Most tests wait for a process, so two share a core well; more make them slow.
+# Test files that run side by side, in the order of their names: the slow ones, with real CLIs, come first, so that none
+# is alone at the end. Most tests wait for a process, so two share a core well; more make them slow.
 WORKERS ?= 3
 
 VENV := .venv
@@ -41,7 +42,7 @@ run: $(VENV)/run.stamp ## drive a conversation through the daemon and show the t
 	@$(BIN)/python examples/parent.py --cli $(CLI)
 
 test: lint type imports real-cli foreign ## everything: lint, types, import rules, and all the tests, real CLI included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp ## style and mistakes
 	$(BIN)/ruff check .

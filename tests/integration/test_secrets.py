@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import anyio
@@ -23,7 +22,7 @@ POLL_S = 0.01
 
 
 @pytest.mark.spec("3.5")
-async def test_prompts_schemas_agents_and_servers_stay_off_the_command_line(workspace: Path) -> None:
+async def test_prompts_schemas_agents_and_servers_stay_off_the_command_line(workspace: Path, tmp_path: Path) -> None:
     config = {
         "system_prompt": SECRET,
         "append_system_prompt": SECRET,
@@ -32,10 +31,10 @@ async def test_prompts_schemas_agents_and_servers_stay_off_the_command_line(work
         "mcp_servers": {"tide": {"command": "true", "env": {"TOKEN": SECRET}}},
         "env": {"TOKEN": SECRET},
     }
-    async with mock_daemon() as daemon:
+    async with mock_daemon(env={"TMPDIR": str(tmp_path)}) as daemon:
         result = await daemon.request("start_session", config={"working_dir": str(workspace), **config})
         arguments = " ".join(psutil.Process(result["pid"]).cmdline())
-        left = list(Path(tempfile.gettempdir()).glob("agent-adapter-*/agent-adapter-mcp-*"))
+        left = list(tmp_path.glob("agent-adapter-*/agent-adapter-mcp-*"))
     assert "--mcp-config" in arguments
     assert SECRET not in arguments
     assert left == []

@@ -104,6 +104,7 @@ async def test_a_cli_that_dies_on_its_terminal_is_started_again(workspace: Path)
     async with mock_daemon() as daemon:
         started = await daemon.request("start_session", config=config(workspace))
         os.kill(started["pid"], signal.SIGKILL)
+        await daemon.wait_event("notice", session_id=started["session_id"], level="warning")
         ended = await daemon.turn(started["session_id"], "Hello")
         assert ended["stop_reason"] == "end_turn"
 
