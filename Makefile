@@ -33,7 +33,7 @@ export PIP_USER := 0
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint type imports unit integration e2e faults real-cli foreign format lock clean
+.PHONY: help run test lint type imports unit integration e2e faults real-cli fetch foreign format lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile
@@ -41,7 +41,7 @@ help: ## list the commands
 run: $(VENV)/run.stamp ## drive a conversation through the daemon and show the traffic (CLI=mock: without tokens)
 	@$(BIN)/python examples/parent.py --cli $(CLI)
 
-test: lint type imports real-cli foreign ## everything: lint, types, import rules, and all the tests, real CLI included
+test: lint type imports fetch ## everything: lint, types, import rules, and all the tests, real CLI included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp ## style and mistakes
@@ -60,7 +60,7 @@ unit: $(VENV)/dev.stamp ## the tests that start no process of the daemon's
 integration: $(VENV)/dev.stamp ## the tests with real processes and the mock CLIs
 	$(BIN)/python -m pytest $(wildcard tests/integration tests/conformance)
 
-e2e: real-cli foreign ## the tests with the real CLI, against a model server on this machine
+e2e: fetch ## the tests with the real CLI, against a model server on this machine
 	$(BIN)/python -m pytest tests/e2e
 
 faults: real-cli ## the whole fault matrix, printed and written to docs/faults.md (half an hour)
@@ -68,6 +68,9 @@ faults: real-cli ## the whole fault matrix, printed and written to docs/faults.m
 
 real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS) script:$(CLAUDE_OLDEST)
+
+fetch: $(VENV)/dev.stamp # both at once: each mostly waits
+	@$(BIN)/python -m tests.support.install_foreign & other=$$!; $(MAKE) real-cli && wait $$other
 
 foreign: $(VENV)/dev.stamp ## fetch the clients that nobody here wrote, for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_foreign

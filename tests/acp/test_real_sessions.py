@@ -202,6 +202,7 @@ async def test_an_editor_without_forms_chooses_among_answers_and_declines_what_i
         assert metas[-1]["terminal_exit"]["exit_code"] == 3
 
 
+@pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)
 async def test_another_daemon_tells_the_whole_history_goes_on_and_deletes_it(
     backstage: Backstage, workspace: Path
 ) -> None:

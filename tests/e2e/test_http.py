@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from tests.e2e.conftest import PARAMETERS
 from tests.http.calls import Answer, said
 from tests.http.sse import read_message
 from tests.support.http_daemon import run_http
@@ -124,6 +125,7 @@ async def test_the_clients_tools_are_called_all_at_once_and_their_results_reach_
         assert "mcp__parent__dig" not in offered
 
 
+@pytest.mark.parametrize("version", PARAMETERS[-1:], indirect=True)
 async def test_a_client_that_goes_stops_the_command_that_ran_for_it(stage: Stage, workspace: Path) -> None:
     mark = workspace / "began"
     name = {"x-agent-adapter-session": "left-alone"}

@@ -51,7 +51,7 @@ RESUMED = ("eof", "sigterm")
 """The rows after which a conversation is resumed here; `make faults` does it after all."""
 
 EACH = [column.name for column in SINGLE]
-MOCK_COLUMNS = 3
+MOCK_COLUMNS = 2
 """Columns that each row is run with on the mock. All of them are 120 cells, over a minute of two cores."""
 
 

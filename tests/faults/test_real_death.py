@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import clis, table
-from tests.faults.covering import DEATH, SLOW_S, death_cells, run
+from tests.faults.covering import SLOW_S, death_cells, run
 from tests.support.model_server import ModelServer
 from tests.support.real_cli import installed_versions
 
@@ -16,11 +16,4 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_cli, pytest.mark.slow, pytest.
 async def test_nothing_is_left_whatever_was_going_on(version: str) -> None:
     with ModelServer() as server:
         outcomes = await run(clis.real(server.url)[version], death_cells(version))
-    assert table.failures(outcomes) == ""
-
-
-@pytest.mark.parametrize("version", list(installed_versions())[-1:])
-async def test_nothing_of_twenty_sessions_is_left(version: str) -> None:
-    with ModelServer() as server:
-        outcomes = await run(clis.real(server.url)[version], [(DEATH, "twenty")])
     assert table.failures(outcomes) == ""

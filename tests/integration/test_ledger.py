@@ -25,6 +25,9 @@ pytestmark = pytest.mark.anyio
 
 MOCK = str(ROOT / "mock_clis" / "claude")
 
+KILLS = 5
+"""Daemons that are killed one after the other, each in the middle of a message."""
+
 
 def daemon(
     state: Path, *flags: str, scenario: str = "default", ends: bool = True
@@ -205,7 +208,7 @@ async def test_a_full_disk_costs_a_warning(state: Path, workspace: Path) -> None
 
 @pytest.mark.slow
 async def test_kill_9_in_a_loop_never_corrupts_the_ledger(state: Path, workspace: Path) -> None:
-    for _ in range(10):
+    for _ in range(KILLS):
         async with daemon(state, ends=False) as parent:
             session = await parent.start_session(workspace)
             await parent.request("send_message", session_id=session, message="hello")
@@ -213,4 +216,4 @@ async def test_kill_9_in_a_loop_never_corrupts_the_ledger(state: Path, workspace
             await parent.process.wait()
     assert rows(state, "PRAGMA integrity_check") == [("ok",)]
     async with daemon(state) as parent:
-        assert len(await ended_sessions(parent)) == 10
+        assert len(await ended_sessions(parent)) == KILLS

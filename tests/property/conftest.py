@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = 100
-"""Cases per test: the whole folder stays within ten seconds. `--hypothesis-profile=deep` looks for longer."""
+EXAMPLES = 60
+"""Cases per test: the whole folder stays within half a minute. `--hypothesis-profile=deep` looks for longer."""
 
 settings.register_profile(
     "house",
