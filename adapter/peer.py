@@ -122,21 +122,23 @@ class Peer:
                 call.withdrawn = True
                 call.scope.cancel()
 
-    def cancel_calls(self) -> None:
-        """Cut short what is being handled: each call is answered with `interrupted`."""
+    async def close(self, grace: float) -> None:
+        """Wake everybody who waits for the other side, let calls answer for `grace` seconds, and cut short the rest:
+        those are answered with `interrupted`."""
+        for pending in list(self._pending.values()):
+            pending.settle(Response(None, error={"code": 0, "message": "the link is closed"}))
+        with anyio.move_on_after(grace):
+            await self.wait_quiet()
         for call in list(self._calls):
             call.scope.cancel()
+        with anyio.move_on_after(grace):
+            await self.wait_quiet()
 
     async def wait_quiet(self) -> None:
         """Wait until everything that was asked has been answered."""
         while self._answering:
             self._quiet = anyio.Event()
             await self._quiet.wait()
-
-    def fail_requests(self) -> None:
-        """Wake everybody who waits for an answer of the other side: none will come."""
-        for pending in list(self._pending.values()):
-            pending.settle(Response(None, error={"code": 0, "message": "the link is closed"}))
 
     def notify(self, method: str, params: dict[str, Any], *, lane: str | None = None) -> None:
         """Send a notification."""

@@ -10,7 +10,6 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import msgspec
 
 from adapter import __version__
@@ -84,12 +83,7 @@ class NativeFace:
 
     async def close(self, grace: float) -> None:
         """Let calls answer for `grace` seconds, cut short the rest, and wake who waits for the parent."""
-        self._peer.fail_requests()
-        with anyio.move_on_after(grace):
-            await self._peer.wait_quiet()
-        self._peer.cancel_calls()
-        with anyio.move_on_after(grace):
-            await self._peer.wait_quiet()
+        await self._peer.close(grace)
 
     # The sink of the sessions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = 60
-"""Cases per test: the whole folder stays within half a minute. `--hypothesis-profile=deep` looks for longer."""
+"""Cases per test. `--hypothesis-profile=deep` looks for longer."""
 
 settings.register_profile(
     "house",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from adapter.faces.acp.methods import Methods
 from adapter.faces.acp.questions import Questions
 from adapter.peer import Call, Dialect, Peer
@@ -53,12 +51,7 @@ class AcpFace:
 
     async def close(self, grace: float) -> None:
         """Let calls answer for `grace` seconds, cut short the rest, and wake who waits for the editor."""
-        self._peer.fail_requests()
-        with anyio.move_on_after(grace):
-            await self._peer.wait_quiet()
-        self._peer.cancel_calls()
-        with anyio.move_on_after(grace):
-            await self._peer.wait_quiet()
+        await self._peer.close(grace)
 
     # The sink of the sessions
 
