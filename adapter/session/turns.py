@@ -115,7 +115,7 @@ class Turns:
     @property
     def in_hand(self) -> Turn | None:
         """The turn that an interrupt means."""
-        return self.open or self.current or self._queue.first
+        return self.open or self.current or self._steering.turn or self._queue.first
 
     def add(self, content: Any, *, urgent: bool = False) -> Turn:
         """Let a message wait for its turn; an urgent one reaches the turn that runs, once it is released (see

@@ -63,11 +63,15 @@ async def test_two_that_cannot_wait_are_two_turns_and_an_interrupt_costs_none(st
         assert [each.text for each in heard][2] == "Second answer."
         assert [each.completed["stop_reason"] for each in heard] == ["interrupted", "interrupted", "end_turn"]
 
+        # Neither of these two ends by itself: whichever runs is the one that the interrupt ends.
         first = await talk.send(f"SC:gate c {stage.version}")
         await talk.wait("text_delta", turn_id=first)
-        post = await talk.daemon.post("send_message", session_id=talk.id, message="SC:two", when="now")
+        post = await talk.daemon.post(
+            "send_message", session_id=talk.id, message=f"SC:gate d {stage.version}", when="now"
+        )
         assert await talk.call("interrupt") == {"interrupted": True}
         second = (await talk.daemon.wait_response(post))["result"]["turn_id"]
+        stage.server.release(f"d {stage.version}")
         ends = [(await talk.heard(turn)).completed["stop_reason"] for turn in (first, second)]
         assert ends[0] == "interrupted"
         assert ends[1] in ("interrupted", "end_turn")

@@ -52,6 +52,11 @@ async def end_of(daemon: Daemon, turn_id: str) -> Json:
     return (await daemon.wait_event("turn_completed", turn_id=turn_id))["event"]  # type: ignore[no-any-return]
 
 
+def is_end(message: Json) -> bool:
+    """Whether a message is a `turn_completed`."""
+    return message.get("method") == "event" and message["params"]["event"]["type"] == "turn_completed"
+
+
 def begun(daemon: Daemon, session_id: str) -> list[str]:
     """The turns that have begun, in order."""
     return [each["turn_id"] for each in daemon.events(session_id) if each["event"]["type"] == "turn_started"]
@@ -70,9 +75,7 @@ def assert_taken_back(daemon: Daemon, question: Json, turn_id: str) -> None:
     back = [message.get("method") == "cancel_request" for message in daemon.messages]
     (cancelled,) = [at for at, params in enumerate(told) if back[at] and params["id"] == question["id"]]
     (ended,) = [
-        at
-        for at, params in enumerate(told)
-        if params.get("turn_id") == turn_id and params.get("event", {}).get("type") == "turn_completed"
+        at for at, params in enumerate(told) if params.get("turn_id") == turn_id and is_end(daemon.messages[at])
     ]
     assert cancelled < ended
 
@@ -171,6 +174,23 @@ async def test_interrupts_and_a_stop_that_meet_it_leave_one_end_for_each_turn(da
         assert (await end_of(daemon, slow))["stop_reason"] == "interrupted"
         await daemon.post("send_message", session_id=session_id, message="slow a third time", when="now")
     assert (await end_of(daemon, second))["stop_reason"] in ("interrupted", "end_turn")
+
+
+async def test_no_turn_in_hand_means_that_none_was_left(daemon: Daemon, workspace: Path) -> None:
+    """The turn that is steered ends by itself at any moment: the message is never out of everybody's hand."""
+    async with session_of(daemon, workspace, "text_turn", delta_ms=1) as session_id:
+        for _ in range(40):
+            quick = (await send(daemon, session_id, "quick"))["turn_id"]
+            await daemon.wait_event("text_delta", turn_id=quick)
+            steer = await daemon.post("send_message", session_id=session_id, message="quicker", when="now")
+            interrupt = await daemon.post("interrupt", session_id=session_id)
+            answer = await daemon.wait_response(interrupt)
+            turns = {quick, (await daemon.wait_response(steer))["result"]["turn_id"]}
+            if not answer["result"]["interrupted"]:
+                before = daemon.messages[: daemon.messages.index(answer)]
+                assert turns <= {each["params"]["turn_id"] for each in before if is_end(each)}
+            for turn in turns:
+                await end_of(daemon, turn)
 
 
 async def test_a_cli_that_is_too_old_for_it_is_named_in_the_refusal(
