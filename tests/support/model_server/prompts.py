@@ -76,6 +76,12 @@ class Conversation:
     """The same for every request (also a retried one) of one prompt of one session."""
 
     @property
+    def side_gates(self) -> tuple[str, ...]:
+        """The gates that a side call of this conversation waits at: `side_gate=NAME` in any prompt before it."""
+        named = [_OPTION.findall(prompt) for prompt in self.prompts]
+        return tuple(value for options in named for key, value in options if key == "side_gate")
+
+    @property
     def result_text(self) -> str:
         """The text of the newest tool result; empty where there is none."""
         return flat_text(self.results[-1].get("content")) if self.results else ""

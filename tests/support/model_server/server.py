@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from .prompts import read_conversation, side_answer
 from .scenarios import answer
 from .state import RecordedRequest, State
-from .steps import Fail, Step, Text
+from .steps import Fail, Gate, Step, Text
 from .stream import ClientLeft, StreamedAnswer, error_body, whole_message
 from .wire import Wire
 
@@ -83,9 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _steps(self, request: RecordedRequest) -> list[Step]:
         aside = side_answer(request.body)
-        if aside is not None:
-            return [Text(aside)]
         talk, state = request.conversation, self.server.state
+        if aside is not None:
+            return [*map(Gate, talk.side_gates), Text(aside)]
         with state.changed:
             state.attempts[talk.key, talk.rounds] += 1
             attempt = state.attempts[talk.key, talk.rounds]
