@@ -52,6 +52,10 @@ def full_access_hint() -> str:
 CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
 """Makes the CLI keep files for `rewind_files` (claude 2.1.x; there is no flag)."""
 
+FLUSHING = "CLAUDE_CODE_EAGER_FLUSH"
+"""Makes the CLI write a turn to its transcript before it tells of the end. Without it a fork or a kill right after a turn
+loses the answer (measured: claude 2.1.197 lags by up to 0.1 s after each turn; 2.1.329 writes in time by itself)."""
+
 
 def build_arguments(
     launch: Launch,
@@ -158,7 +162,7 @@ def told_after_handshake(config: SessionConfig) -> list[tuple[str, str, dict[str
 
 def build_environment(config: SessionConfig) -> dict[str, str]:
     """What is added to the scrubbed environment: the parent's, and what switches on what only a variable can."""
-    return {**({CHECKPOINTING: "true"} if config.checkpoint else {}), **config.env}
+    return {FLUSHING: "1", **({CHECKPOINTING: "true"} if config.checkpoint else {}), **config.env}
 
 
 def mcp_file_text(config: SessionConfig) -> str | None:
