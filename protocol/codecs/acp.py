@@ -50,11 +50,16 @@ class UpdateWriter:
         client: what the client can show.
         cwd: the session's working folder, against which titles are shortened.
         read_file: gives the text of a file, to show what a call is about to overwrite; None where it cannot be had.
+        name: begins the ids of messages. One of its own for each writer keeps them apart in a client that has shown
+            the session before.
     """
 
-    def __init__(self, client: Client, cwd: str, read_file: Callable[[str], str | None] = lambda _: None) -> None:
+    def __init__(
+        self, client: Client, cwd: str, read_file: Callable[[str], str | None] = lambda _: None, name: str = "message"
+    ) -> None:
         self.replaying = False
         """Whether the events are history: then the user's own messages are shown, too."""
+        self._name = name
         self._message = 1
         calls = self.calls = CallWriter(client, cwd, lambda path: None if self.replaying else read_file(path))
         self._news = news = NewsWriter(client)
@@ -85,9 +90,13 @@ class UpdateWriter:
 
     # What the agent says
 
+    @property
+    def _message_id(self) -> str:
+        return f"{self._name}-{self._message}"
+
     def _chunk(self, kind: str, text: str) -> Json:
         content = {"type": "text", "text": text}
-        return {"sessionUpdate": kind, "content": content, "messageId": f"message-{self._message}"}
+        return {"sessionUpdate": kind, "content": content, "messageId": self._message_id}
 
     def _write_text(self, event: TextDelta) -> list[Json]:
         if event.parent_tool_call_id is not None:
@@ -120,7 +129,7 @@ class UpdateWriter:
         ]
 
     def _user_message(self, event: Message) -> list[Json]:
-        id = f"message-{self._message}"
+        id = self._message_id
         blocks = [shown for block in event.content if (shown := _shown_block(block)) is not None]
         return [{"sessionUpdate": "user_message_chunk", "content": block, "messageId": id} for block in blocks]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from protocol.wire.acp import BadParams, read_text
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Block = dict[str, Any]
+
+_IMAGES: Final = {kind: kind for kind in ("image/png", "image/jpeg", "image/gif", "image/webp")} | {
+    "image/jpg": "image/jpeg"
+}
+"""The types of images that the model's API takes, by what clients call them. Any other one would stay in the
+conversation, and the API would refuse every message after it."""
+
+_CONTEXT: Final = re.compile(r"\s*<context ref=.*?(</context>|$)", re.DOTALL)
+_LINK: Final = re.compile(r"\[(@[^\]\n]+)\]\([^)\s]*\)")
 
 
 def parse_prompt(given: Any) -> str | list[Block]:
@@ -45,8 +55,20 @@ def parse_prompt(given: Any) -> str | list[Block]:
     return [block for block in blocks if block["type"] != "text" or block["text"]]
 
 
+def plain_title(prompt: str) -> str:
+    """A message that was made here, maybe cut off, as the title of its session: without what was embedded, and of each
+    link the name."""
+    return " ".join(_LINK.sub(r"\1", _CONTEXT.sub("", prompt)).split()) or prompt
+
+
 def _text(text: str) -> Block:
     return {"type": "text", "text": text}
+
+
+def _image(media_type: str, data: str, path: str, type_path: str) -> Block:
+    if media_type not in _IMAGES:
+        raise BadParams(type_path, f"{media_type!r} is not supported here; these are: {', '.join(_IMAGES)}")
+    return _media("image", _IMAGES[media_type], data, path)
 
 
 def _media(kind: str, media_type: str, data: str, path: str) -> Block:
@@ -70,7 +92,7 @@ def _read_image(block: Block, path: str, blocks: list[Block], contexts: list[Blo
         blocks.append({"type": "image", "source": {"type": "url", "url": uri}})
     else:
         media_type = read_text(block, "mimeType", path)
-        blocks.append(_media("image", media_type, read_text(block, "data", path), f"{path}.data"))
+        blocks.append(_image(media_type, read_text(block, "data", path), f"{path}.data", f"{path}.mimeType"))
 
 
 def _read_link(block: Block, path: str, blocks: list[Block], contexts: list[Block]) -> None:
@@ -90,23 +112,25 @@ def _read_resource(block: Block, path: str, blocks: list[Block], contexts: list[
     if isinstance(text, str):
         contexts.append(_text(f'\n<context ref="{uri}">\n{text}\n</context>'))
     elif isinstance(blob, str):
-        contexts += _blob(uri, media_type if isinstance(media_type, str) else "", blob, f"{path}.resource.blob")
+        contexts += _blob(uri, media_type if isinstance(media_type, str) else "", blob, f"{path}.resource")
     else:
         raise BadParams(f"{path}.resource", "must have text or blob")
 
 
 def _blob(uri: str, media_type: str, blob: str, path: str) -> list[Block]:
     if media_type.startswith("image/"):
-        return [_media("image", media_type, blob, path)]
+        return [_image(media_type, blob, f"{path}.blob", f"{path}.mimeType")]
     if media_type == "application/pdf":
-        return [_media("document", media_type, blob, path)]
+        return [_media("document", media_type, blob, f"{path}.blob")]
     if media_type.startswith("text/") or media_type == "application/json":
         try:
             text = base64.b64decode(blob, validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError):
-            raise BadParams(path, "must be base64") from None
+            raise BadParams(f"{path}.blob", "must be base64") from None
         return [_text(f'\n<context ref="{uri}">\n{text}\n</context>')]
-    raise BadParams(path, f"content of the type {media_type or 'unknown'} is not supported here; link to it instead")
+    raise BadParams(
+        f"{path}.blob", f"content of the type {media_type or 'unknown'} is not supported here; link to it instead"
+    )
 
 
 def _link(uri: str, name: str) -> Block:

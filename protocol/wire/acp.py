@@ -7,10 +7,14 @@ looked at for a parameter. Pure; used by the codecs and the face of the same nam
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, AdapterError, ErrorKind
+from protocol.mcp_config import McpServerConfig
 
 PROTOCOL_VERSION: Final = 1
 """The only version that is spoken; a client that asks for another one is told this one, and decides."""
@@ -71,6 +75,8 @@ class Client:
     terminal_login: bool = False
     terminal_output: bool = False
     """Shows the output of commands that the agent runs (`_meta.terminal_output`, which Zed has)."""
+    terminal_command: bool = False
+    """Runs the command of a method of the terminal that is told to it whole (`_meta["terminal-auth"]`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ def read_client(params: Json) -> Client:
         compaction=isinstance(session.get("compaction"), dict),
         terminal_login=_object(told.get("auth")).get("terminal") is True,
         terminal_output=_object(told.get("_meta")).get("terminal_output") is True,
+        terminal_command=_object(told.get("_meta")).get("terminal-auth") is True,
     )
 
 
@@ -142,8 +149,24 @@ def read_mcp_servers(given: Any) -> Json:
             one["env"] = _pairs(server.get("env"), f"{path}.env")
         else:
             raise BadParams(f"{path}.type", "must be http or sse, or absent for a command")
-        servers[read_text(server, "name", path)] = one
+        servers[read_text(server, "name", path)] = _checked(one, path)
     return servers
+
+
+def _checked(server: Json, path: str) -> Json:
+    """A server that a session's config takes."""
+    try:
+        _server_shape().validate_python(server)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(map(str, wrong["loc"][1:2]))
+        raise BadParams(f"{path}.{field}", wrong["msg"].removeprefix("Value error, ")) from None
+    return server
+
+
+@functools.cache
+def _server_shape() -> TypeAdapter[Any]:
+    return TypeAdapter(McpServerConfig)
 
 
 def read_text(params: Json, name: str, where: str = "") -> str:

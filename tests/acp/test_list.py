@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapter.faces.acp.methods import LIST_LIMIT
+from adapter.faces.acp.listing import LIST_LIMIT
 from tests.acp.editor import run_editor
 from tests.support.mock_daemon import MOCK, mock_environment
 from tests.support.transcripts import Script

@@ -64,7 +64,8 @@ async def test_what_an_editor_brings_reaches_the_model_and_its_options_and_comma
     server = {"name": "demo", "command": sys.executable, "args": ["-m", "tests.support.mcp_stdio"]}
     given = [{"name": "PYTHONPATH", "value": str(ROOT)}, {"name": "SHIP", "value": "Ahoy"}]
     flags = ("--claude-path", str(backstage.cli))
-    async with run_editor(*flags, env=backstage.environment, capabilities=ALL_CAPABILITIES) as editor:
+    environment = backstage.environment | {"CLAUDE_CODE_ENABLE_TODO_TOOLS": "1"}
+    async with run_editor(*flags, env=environment, capabilities=ALL_CAPABILITIES) as editor:
         params: Json = {"cwd": str(workspace), "mcpServers": [{**server, "env": given}]}
         new = await editor.request("session/new", within=WAIT_S, **params, additionalDirectories=[str(more)])
         session = new["sessionId"]
@@ -78,6 +79,7 @@ async def test_what_an_editor_brings_reaches_the_model_and_its_options_and_comma
         await _commands(editor, session)
         await _options(editor, backstage, session, new)
         await _questions(editor, session)
+        await _plans(editor, session)
 
 
 async def _blocks(editor: Editor, backstage: Backstage, session: str) -> None:
@@ -171,6 +173,17 @@ async def _questions(editor: Editor, session: str) -> None:
     assert "Look around" in str(asked["toolCall"]["content"])
     assert editor.updates("current_mode_update", after=start)[-1]["currentModeId"] == "acceptEdits"
     assert editor.text(after=start).endswith("Plan handled.")
+
+
+async def _plans(editor: Editor, session: str) -> None:
+    """The agent's to-do list is the plan, and its tools are no calls of their own."""
+    start = editor.heard
+    assert await prompt(editor, session, 'SC:tool TaskCreate {"subject": "Look", "description": "d"}') == "end_turn"
+    assert await prompt(editor, session, 'SC:tool TaskUpdate {"taskId": "1", "status": "in_progress"}') == "end_turn"
+    steps = [each["entries"] for each in editor.updates("plan", after=start)]
+    entry = {"content": "Look", "priority": "medium"}
+    assert steps == [[{**entry, "status": "pending"}], [{**entry, "status": "in_progress"}]]
+    assert editor.updates("tool_call", after=start) == []
 
 
 @pytest.mark.parametrize("backstage", PARAMETERS[-1:], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +62,10 @@ async def test_the_handshake_offers_what_is_there_and_the_terminals_login_only_t
         ("cli-login", None, None),
         ("terminal-login", "terminal", ["login"]),
     ]
+    told = await editor.initialize(auth={"terminal": True}, _meta={"terminal-auth": True})
+    command = told["authMethods"][1]["_meta"]["terminal-auth"]
+    assert (command["label"], command["command"]) == ("Log in", sys.executable)
+    assert (command["args"][:3], command["args"][-1]) == (["-m", "adapter", "acp"], "login")
     told = await editor.initialize(auth="nonsense", session=5, elicitation=None)
     assert [each["id"] for each in told["authMethods"]] == ["cli-login"]
     answer = await editor.request("initialize", protocolVersion=2, clientInfo=[], clientCapabilities="x")
@@ -154,9 +159,10 @@ async def test_a_conversation_that_is_not_there_is_not_found_and_deleting_it_is_
     editor: Editor, workspace: Path
 ) -> None:
     unknown = "11111111-2222-4333-8444-555555555555"
-    error = await refused(editor, "session/load", sessionId=unknown, cwd=str(workspace), mcpServers=[])
-    assert (error.code, error.data["sessionId"]) == (-32002, unknown)
-    assert "session/list" in error.message
+    for method in ("session/load", "session/resume", "session/fork"):
+        error = await refused(editor, method, sessionId=unknown, cwd=str(workspace), mcpServers=[])
+        assert (method, error.code, error.data["sessionId"]) == (method, -32002, unknown)
+        assert "session/list" in error.message
     assert await editor.request("session/delete", sessionId=unknown) == {}
     assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}
     assert (await refused(editor, "session/list", cursor="nonsense")).code == -32602
@@ -358,5 +364,11 @@ async def test_a_long_history_is_replayed_whole_and_in_order_before_the_answer(w
             told = [each["content"]["text"][:4] for each in editor.updates(after=start) if "content" in each]
             assert told == [f"{at:04}" for at in range(100)]
         assert await editor.prompt(id, "hello") == "end_turn"
+        shown = [each["messageId"] for each in editor.updates() if "messageId" in each]
+        assert len({each.rpartition("-")[0] for each in shown}) == 2  # what is told twice has ids of its own
+        await editor.request("session/close", sessionId=id)
+        place = {"cwd": str(workspace), "mcpServers": []}
+        for asked in [await editor.post("session/resume", sessionId=id, **place) for _ in range(2)]:
+            assert "modes" in await editor.response(asked)
         await editor.request("session/delete", sessionId=id)
         assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}

@@ -265,7 +265,9 @@ async def test_an_idle_session_that_was_ended_comes_back_with_the_next_prompt(wo
         await editor.prompt(first, "hello")
         await editor.request("session/set_mode", sessionId=first, modeId="plan")
         untouched = await editor.new(workspace)  # evicts the first one, and is evicted by it before it was used
-        assert await editor.prompt(first, "once more") == "end_turn"
+        prompt = await editor.post_prompt(first, "once more")
+        await editor.request("session/set_mode", sessionId=first, modeId="plan")
+        assert await editor.response(prompt) == {"stopReason": "end_turn"}
         assert await editor.prompt(untouched, "at last") == "end_turn"
     commands = cli.arguments()
     assert [("--resume" in each) for each in commands] == [False, False, True, False]

@@ -9,7 +9,7 @@ import pytest
 
 from protocol.codecs import acp_questions, acp_size
 from protocol.codecs.acp_options import Options, commands_update
-from protocol.codecs.acp_prompt import parse_prompt
+from protocol.codecs.acp_prompt import parse_prompt, plain_title
 from protocol.signals import PermissionAsked
 from protocol.wire.acp import BadParams, read_client, read_place
 
@@ -69,6 +69,8 @@ def test_what_a_prompt_points_at_becomes_links_and_embedded_content_goes_to_the_
         {"type": "resource", "resource": None},
         {"type": "resource_link"},
         {"type": "image", "mimeType": "image/png"},
+        {"type": "image", "mimeType": "image/tiff", "data": "AA=="},
+        {"type": "resource", "resource": {"uri": "file:///x", "blob": "AA==", "mimeType": "image/svg+xml"}},
         {"type": []},
         None,
     ],
@@ -77,6 +79,29 @@ def test_a_block_that_cannot_be_used_is_refused_by_its_place(block: Any) -> None
     with pytest.raises(BadParams) as refused:
         parse_prompt([block])
     assert refused.value.path.startswith("prompt.0")
+
+
+def test_an_image_keeps_its_type_by_the_name_that_the_models_api_has_for_it() -> None:
+    assert parse_prompt([{"type": "image", "mimeType": "image/jpg", "data": "AA=="}]) == [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AA=="}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "title"),
+    [
+        ("Fix it", "Fix it"),
+        (
+            'See [@a.py](file:///w/a.py)\n<context ref="file:///w/a.py">\nx\n</context> and [b](c)',
+            "See @a.py and [b](c)",
+        ),
+        ('See [@a.py](file:///w/a.py) <context ref="file:///w/a.py"> cut o', "See @a.py"),
+        ('<context ref="x">', '<context ref="x">'),
+        ("", ""),
+    ],
+)
+def test_a_prompt_is_a_title_without_what_was_embedded(prompt: str, title: str) -> None:
+    assert plain_title(prompt) == title
 
 
 def test_capabilities_are_off_until_they_are_told_in_the_right_form() -> None:
@@ -106,6 +131,22 @@ def test_mcp_servers_take_the_shape_of_a_sessions_config() -> None:
         "b": {"type": "http", "url": "http://b", "headers": {"H": "v"}},
         "c": {"type": "sse", "url": "http://c", "headers": {}},
     }
+
+
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [
+        ({"type": "http", "url": "not an address"}, "mcpServers.1.url"),
+        ({"type": "sse", "url": "http://c", "headers": [{"name": "H", "value": "a\nb"}]}, "mcpServers.1.headers"),
+        ({"command": "a\0b"}, "mcpServers.1.command"),
+        ({"command": "a", "env": [{"name": "K", "value": "\0"}]}, "mcpServers.1.env"),
+    ],
+)
+def test_a_server_that_no_session_takes_is_refused_by_its_place(server: dict[str, Any], path: str) -> None:
+    good = {"name": "a", "command": "x", "args": [], "env": []}
+    with pytest.raises(BadParams) as refused:
+        read_place({"cwd": "/w", "mcpServers": [good, {"name": "b", **server}]})
+    assert refused.value.path == path
 
 
 def test_each_suggestion_says_what_it_allows_and_for_how_long() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__
+from adapter.faces.acp.login import terminal_method
 from protocol.errors import AdapterError, ErrorKind
 from protocol.wire.acp import PROTOCOL_VERSION, BadParams, Client, read_client, read_text
 
@@ -56,9 +57,7 @@ class Connection:
             }
         ]
         if self.client.terminal_login:
-            text = "Opens Claude Code's own login in a terminal"
-            one = {"type": "terminal", "id": "terminal-login", "name": "Log in", "description": text}
-            methods.append({**one, "args": ["login"]})
+            methods.append(terminal_method(whole_command=self.client.terminal_command))
         return methods
 
     async def authenticate(self, call: Call, params: Json) -> Json:

@@ -5,7 +5,6 @@ Each takes the call and its params as they came; what is wrong with them raises,
 
 from __future__ import annotations
 
-import datetime
 import logging
 import os
 import uuid
@@ -16,10 +15,10 @@ import anyio
 
 from adapter.faces.acp import commands
 from adapter.faces.acp.connection import Connection
+from adapter.faces.acp.listing import list_sessions
 from adapter.faces.acp.prompts import CANCELLED, Prompt
 from adapter.faces.acp.session import AcpSession
 from adapter.providers.base import SessionConfig
-from protocol.codecs.acp import UpdateWriter
 from protocol.codecs.acp_options import EFFORT_OPTION, MODE_OPTION, MODEL_OPTION
 from protocol.codecs.acp_prompt import parse_prompt
 from protocol.errors import AdapterError, ErrorKind
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from adapter.faces.base import Surroundings
     from adapter.peer import Call, Peer
+    from adapter.session.archive import HistoryPage
     from adapter.session.session import Session
     from adapter.session.sink import Sink
     from protocol.jsonrpc import Id
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-
-LIST_LIMIT = 50
-"""Sessions on a page of `session/list`: what fits on a screen of an editor."""
 
 HISTORY_PAGE = 4 * 1024 * 1024
 """Bytes of events that are replayed at a time; the editor has to read them before more is taken from the disk."""
@@ -65,6 +62,8 @@ class Methods:
         self._connection = Connection(around.providers, self._provider)
         self._by_id: dict[str, AcpSession] = {}
         self._by_own_id: dict[str, AcpSession] = {}
+        self._coming_back: dict[str, anyio.Event] = {}
+        """The sessions that are being brought back, by what the editor calls them; set when that is over."""
         self._running: dict[Id, tuple[AcpSession, Prompt]] = {}
         self.requests: dict[str, Callable[[Call, Json], Awaitable[Json]]] = {
             "initialize": self._connection.initialize,
@@ -98,39 +97,29 @@ class Methods:
         return {"sessionId": session.id, **session.state}
 
     async def _fork(self, call: Call, params: Json) -> Json:
-        source = self._by_id.get(wire.read_text(params, "sessionId"))
-        resume = source.own_id if source is not None else params["sessionId"]
-        session = await self._begin(call, wire.read_place(params), resume=resume, fork=True)
+        id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
+        await self._require_there(id, place)
+        source = self._by_id.get(id)
+        resume = source.own_id if source is not None else id
+        session = await self._begin(call, place, resume=resume, fork=True)
         call.after_reply.append(session.tell)
         return {"sessionId": session.id, **session.state}
 
     async def _resume(self, call: Call, params: Json) -> Json:
-        session = await self._bring_back(call, params)
+        id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
+        if id not in self._by_id:
+            await self._require_there(id, place)
+        session, _ = await self._bring_back(call, id, place)
         return session.state
 
     async def _load(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
-        known = self._by_id.get(id)
-        read = partial(
-            self._registry.archive.history,
-            known.own_id if known is not None else id,
-            self._provider,
-            working_dir=place.cwd,
-            max_bytes=HISTORY_PAGE,
-        )
+        read = partial(self._history, id, place, max_bytes=HISTORY_PAGE)
         # Begun before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
-        try:
-            page = await read()
-        except AdapterError as error:
-            if error.kind is not ErrorKind.SESSION_NOT_FOUND:
-                raise
-            text = f"There is no conversation {id!r} to load."
-            raise AdapterError(
-                error.kind, text, hint="session/list tells those that are there.", sessionId=id
-            ) from error
-        session = await self._bring_back(call, params)
+        page = await read()
+        session, is_new = await self._bring_back(call, id, place)
         # A session that is live goes on with what it has announced; the history gets a writer of its own beside it.
-        writer = session.writer if known is None else UpdateWriter(self._connection.client, place.cwd)
+        writer = session.writer if is_new else session.new_writer()
         while page.next_cursor is not None:
             session.replay(page.events, writer)
             await self._sink.wait_ready(session.own_id)
@@ -138,13 +127,37 @@ class Methods:
         session.replay(page.events, writer, last=True)
         return session.state
 
-    async def _bring_back(self, call: Call, params: Json) -> AcpSession:
-        id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
-        session = self._by_id.get(id)
-        if session is None:
-            session = await self._begin(call, place, id=id, resume=id)
+    async def _bring_back(self, call: Call, id: str, place: Place) -> tuple[AcpSession, bool]:
+        """The session of this id, and whether it had to be begun. Of several calls at once one begins it."""
+        while (begun := self._coming_back.get(id)) is not None:
+            await begun.wait()
+        known = self._by_id.get(id)
+        if known is None:
+            over = self._coming_back[id] = anyio.Event()
+            try:
+                session = await self._begin(call, place, id=id, resume=id)
+            finally:
+                del self._coming_back[id]
+                over.set()
+        else:
+            session = known
         call.after_reply.append(session.tell)
-        return session
+        return session, known is None
+
+    async def _require_there(self, id: str, place: Place) -> None:
+        """Look for a conversation before it is resumed by its id: the CLI takes a title in its place, too."""
+        await self._history(id, place, limit=1)
+
+    async def _history(self, id: str, place: Place, **window: Any) -> HistoryPage:
+        known = self._by_id.get(id)
+        own_id = known.own_id if known is not None else id
+        try:
+            return await self._registry.archive.history(own_id, self._provider, working_dir=place.cwd, **window)
+        except AdapterError as error:
+            if error.kind is not ErrorKind.SESSION_NOT_FOUND:
+                raise
+            text, hint = f"There is no conversation {id!r}.", "session/list tells those that are there."
+            raise AdapterError(error.kind, text, hint=hint, sessionId=id) from error
 
     async def _begin(
         self, call: Call, place: Place, *, id: str | None = None, resume: str | None = None, fork: bool = False
@@ -213,20 +226,8 @@ class Methods:
         return {}
 
     async def _list(self, call: Call, params: Json) -> Json:
-        cwd, cursor = wire.optional_text(params, "cwd"), wire.optional_text(params, "cursor")
-        found, following = await self._registry.archive.conversations(
-            self._provider, working_dir=cwd, cursor=cursor, limit=LIST_LIMIT
-        )
-        holders = {session.own_id: session.id for session in self._by_id.values()}
-        sessions: dict[str, Json] = {}
-        for each, holder in found:
-            id = holders.get(holder or "", each.provider_session_id)
-            told: Json = {"sessionId": id}
-            told |= {"cwd": each.working_dir or cwd or "/", "updatedAt": _iso(each.last_used_at)}
-            title = each.title or each.first_prompt
-            # The CLI may have begun anew under a session: the older part is then not to be had by the session's id.
-            sessions.setdefault(id, {**told, **({"title": title} if title else {})})
-        return {"sessions": list(sessions.values()), **({"nextCursor": following} if following else {})}
+        ids = {session.own_id: session.id for session in self._by_id.values()}
+        return await list_sessions(self._registry.archive, self._provider, params, ids)
 
     # In a session
 
@@ -310,8 +311,3 @@ def _check_folders(place: Place) -> None:
 
 def _numbered(name: str, values: list[str]) -> list[tuple[str, str]]:
     return [(f"{name}.{at}", value) for at, value in enumerate(values)]
-
-
-def _iso(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

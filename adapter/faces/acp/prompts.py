@@ -69,15 +69,22 @@ class PromptQueue:
         self._prompts: deque[Prompt] = deque()
         self._by_turn: dict[str, Prompt] = {}
 
+    def require_room(self) -> None:
+        """Look before `run`.
+
+        Raises:
+            AdapterError: too many prompts wait.
+        """
+        if len(self._prompts) > self._limit:
+            text = f"{len(self._prompts)} prompts wait already."
+            raise AdapterError(ErrorKind.BUSY, text, hint="Wait for an answer first.")
+
     async def run(self, content: Any, prompt: Prompt) -> str:
         """Give the session a message when the prompts before it are over; the stop reason of its turn.
 
         Raises:
             AdapterError: why there was no turn, or why it failed.
         """
-        if len(self._prompts) > self._limit:
-            text = f"{len(self._prompts)} prompts wait already."
-            raise AdapterError(ErrorKind.BUSY, text, hint="Wait for an answer first.")
         self._prompts.append(prompt)
         accepted = False
         try:

@@ -7,7 +7,10 @@ for the moment): the next prompt brings it back by resuming. What is said before
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from adapter.faces.acp.afterwork import Afterwork
 from adapter.faces.acp.oldtext import read_old_text
@@ -70,7 +73,7 @@ class AcpSession:
         """What the editor calls it: the provider's id of the conversation, as far as that is known at the beginning."""
         self.asking: Any = None
         """The id of the editor's request that is starting it; None once it has been answered."""
-        self.writer = UpdateWriter(client, config.working_dir, read_old_text)
+        self.writer = self.new_writer()
         self.options = Options(modes, [], {})
         self._afterwork = Afterwork(lambda: bool(self.writer.calls.agents), patience)
         self.prompts = PromptQueue(self.live, self._afterwork.wait_over, max_queue)
@@ -83,6 +86,12 @@ class AcpSession:
         self._commands: dict[str, Json] = {}
         self._last_id: str | None = None
         self._has_talked = False
+        self._coming_back = anyio.Lock()
+
+    def new_writer(self) -> UpdateWriter:
+        """A writer of updates whose messages are taken for none of another one's."""
+        name = f"message-{uuid.uuid4().hex[:8]}"
+        return UpdateWriter(self.client, self.config.working_dir, read_old_text, name)
 
     # Its life
 
@@ -103,20 +112,21 @@ class AcpSession:
         await self._learn(session, is_new=config.resume is None)
 
     async def live(self) -> Session:
-        """The session of ours, started again where it has ended.
+        """The session of ours, started again where it has ended; for all who ask at once the same.
 
         Raises:
             AdapterError: why it did not start.
         """
-        session = self._session
-        if session is not None and session.state is SessionState.STOPPING:
-            await session.ended.wait()
-        if session is not None and session.state is not SessionState.ENDED:
+        async with self._coming_back:
+            session = self._session
+            if session is not None and session.state is SessionState.STOPPING:
+                await session.ended.wait()
+            if session is not None and session.state is not SessionState.ENDED:
+                return session
+            resume = self._last_id if self._has_talked else None
+            session = await self._begin(self.config.model_copy(update={"resume": resume}))
+            session.activate()
             return session
-        resume = self._last_id if self._has_talked else None
-        session = await self._begin(self.config.model_copy(update={"resume": resume}))
-        session.activate()
-        return session
 
     async def _begin(self, config: SessionConfig) -> Session:
         session = self._session = await self._start(self, config)
@@ -151,6 +161,7 @@ class AcpSession:
 
     async def prompt(self, content: Any, prompt: Prompt) -> str:
         """Run a prompt; its stop reason. See `PromptQueue.run`."""
+        self.prompts.require_room()  # one that is refused ends no call of those before it
         try:
             return await self.prompts.run(content, prompt)
         finally:
