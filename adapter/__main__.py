@@ -57,8 +57,10 @@ def _serve(face: str, settings: Settings) -> int:
     import gc
 
     from adapter import config, stdio
+    from adapter.faces.greetings import OPENINGS
 
     claimed = stdio.claim()
+    opening = OPENINGS[face](claimed, settings) if face in OPENINGS else None
 
     import anyio
 
@@ -72,7 +74,7 @@ def _serve(face: str, settings: Settings) -> int:
     # What was imported stays: the collector need not look at it again. It was off while nothing could be garbage.
     gc.freeze()
     gc.enable()
-    anyio.run(app.serve, settings, claimed, build)
+    anyio.run(app.serve, settings, claimed, build, opening)
     return 0
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from adapter.config import Settings
     from adapter.config_http import HttpSettings
     from adapter.faces.base import Face, FaceBuilder
+    from adapter.opening import Opening
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +81,15 @@ def _open_http(settings: Settings) -> FaceBuilder:
     return partial(HttpFace, open_entrance(cast("HttpSettings", settings), [CLAUDE]))
 
 
-async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder) -> None:
-    """Serve a face until the end is asked for; nothing of ours runs when this returns."""
+async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder, opening: Opening | None = None) -> None:
+    """Serve a face until the end is asked for; nothing of ours runs when this returns.
+
+    Args:
+        settings: the daemon's.
+        stdio: its descriptors.
+        build_face: makes the face.
+        opening: what was heard and said on the descriptors before; None for nothing.
+    """
     watch_without_threads()
     over = anyio.Event()
     async with anyio.create_task_group() as tasks:
@@ -91,7 +99,7 @@ async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder) -> No
         outbox = Outbox(stdio.output)
         providers = build_providers(host, settings)
         registry = Registry(providers, _limits(settings), ledger, tasks)
-        face = build_face(Surroundings(stdio.input, outbox, registry, providers, settings, over.set))
+        face = build_face(Surroundings(stdio.input, outbox, registry, providers, settings, over.set, opening))
         tasks.start_soon(outbox.run)
         tasks.start_soon(_wait_for_signals, over)
         if face.over_stdio:

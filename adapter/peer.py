@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from adapter import stdio
+from adapter.opening import Opening
 from protocol import jsonrpc, jsontext
 from protocol.errors import INVALID_REQUEST, PARSE_ERROR, AdapterError, ErrorKind
-from protocol.framing import Frame, LineFramer, Oversized, ParentFramer, Unframed, add_headers
+from protocol.framing import Frame, LineFramer, Oversized, ParentFramer, Unframed, frame_alike
 from protocol.jsonrpc import Batch, Malformed, Message, Notification, Request, Response
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Call:
     """Entered by the dispatcher around the handler's work; cancelled when the link ends."""
     withdrawn: bool = False
     """Whether the caller itself has taken it back."""
+    answered: bool = False
+    """Whether its answer is out already (see `adapter.opening`)."""
     after_reply: list[Callable[[], None]] = field(default_factory=list)
     """Run once the answer is queued: what must not be seen before it."""
 
@@ -83,17 +86,26 @@ class Peer:
         serve: handles the other side's requests and notifications.
         limit: bytes of the longest message that is taken.
         dialect: what this link's protocol settles.
+        opening: what was heard and said on it before; None for nothing.
     """
 
     def __init__(
-        self, input: int, outbox: stdio.Outbox, serve: Serve, *, limit: int, dialect: Dialect = NATIVE
+        self,
+        input: int,
+        outbox: stdio.Outbox,
+        serve: Serve,
+        *,
+        limit: int,
+        dialect: Dialect = NATIVE,
+        opening: Opening | None = None,
     ) -> None:
         self._input = input
         self._outbox = outbox
         self._serve = serve
         self._limit = limit
         self._dialect = dialect
-        self._framer = ParentFramer(limit) if dialect.headers else LineFramer(limit)
+        self._opening = opening or Opening(ParentFramer(limit) if dialect.headers else LineFramer(limit))
+        self._framer = self._opening.framer
         self._pending: dict[jsonrpc.Id, _Pending] = {}
         self._calls: set[Call] = set()
         self._answering = 0
@@ -108,7 +120,8 @@ class Peer:
             tasks: outlives this call.
         """
         self._tasks = tasks
-        while chunk := await stdio.read_chunk(self._input):
+        self._take_over(self._opening)
+        while not self._opening.ended and (chunk := await stdio.read_chunk(self._input)):
             for frame in self._framer.feed(chunk):
                 self._receive(frame)
             await self._outbox.wait_below(None, MAX_UNREAD)
@@ -172,23 +185,23 @@ class Peer:
 
     def send_bytes(self, bodies: list[bytes], *, lane: str | None = None) -> None:
         """Send rendered messages in one write, framed as the other side frames its own."""
-        if isinstance(self._framer, ParentFramer) and self._framer.uses_headers:
-            data = b"".join([add_headers(body) for body in bodies])
-        else:
-            bodies.append(b"")
-            data = b"\n".join(bodies)
-        self._outbox.put(data, lane)
+        self._outbox.put(frame_alike(self._framer, bodies), lane)
 
-    def _receive(self, frame: Frame) -> None:
+    def _take_over(self, opening: Opening) -> None:
+        self._outbox.put(opening.unsent)
+        for at, frame in enumerate(opening.frames):
+            self._receive(frame, answered=opening.answered and at == 0)
+
+    def _receive(self, frame: Frame, *, answered: bool = False) -> None:
         if isinstance(frame, Oversized):
             text = f"Invalid Request: a message of {frame.size} bytes; at most {self._limit} are taken"
             self.send(jsonrpc.error_response(None, INVALID_REQUEST, text))
         elif isinstance(frame, Unframed):
             self.send(jsonrpc.error_response(None, PARSE_ERROR, f"Parse error: {frame.reason}"))
         else:
-            self._handle(jsonrpc.parse(frame))
+            self._handle(jsonrpc.parse(frame), answered=answered)
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message, *, answered: bool = False) -> None:
         if isinstance(message, Response):
             self._settle(message)
         elif isinstance(message, Malformed):
@@ -201,7 +214,7 @@ class Peer:
         elif len(self._calls) >= MAX_IN_FLIGHT:
             self._refuse(message, self.send)
         else:
-            call = Call(message)
+            call = Call(message, answered=answered)
             self._calls.add(call)
             self._start(self._answer, call)
 
@@ -240,7 +253,7 @@ class Peer:
     async def _answer(self, call: Call) -> None:
         try:
             reply = await self._serve(call)
-            if reply is not None:
+            if reply is not None and not call.answered:
                 self.send(reply)
         finally:
             self._calls.discard(call)

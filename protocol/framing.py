@@ -239,6 +239,13 @@ def add_headers(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def frame_alike(framer: Framer, bodies: list[bytes]) -> bytes:
+    """Messages for one write, framed as the other side, which `framer` reads, frames its own."""
+    if isinstance(framer, ParentFramer) and framer.uses_headers:
+        return b"".join([add_headers(body) for body in bodies])
+    return b"\n".join([*bodies, b""])
+
+
 def _complain(frames: list[Frame], reason: str) -> None:
     """One complaint for a stretch of garbage: each is answered with an error, and two bytes can be a bad block."""
     if not (frames and isinstance(frames[-1], Unframed)):

@@ -14,6 +14,7 @@ from protocol.content import MessageContent
 from protocol.conversations import CONVERSATIONS
 from protocol.errors import ErrorKind
 from protocol.hooks import HookAnswerModel, HookParams
+from protocol.initialize import PROTOCOL_VERSION
 from protocol.lifecycle import SessionState
 from protocol.model import Empty as Empty
 from protocol.model import Method as Method
@@ -26,8 +27,6 @@ from protocol.model import SessionParams as SessionParams
 from protocol.queries import QUERIES
 from protocol.session_config import RuntimeModeName, SessionConfig
 from protocol.tools import ToolCallAnswer, ToolCallParams
-
-PROTOCOL_VERSION = 1
 
 
 class ClientInfo(BaseModel):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from adapter.config import Settings
+    from adapter.opening import Opening
     from adapter.providers.manager import ProviderManager
     from adapter.session.registry import Registry
     from adapter.stdio import Outbox
@@ -26,6 +27,7 @@ class Surroundings:
         providers: the providers.
         settings: the daemon's.
         shut_down: asks for the end of the daemon; may be called at any time, also again.
+        opening: what was heard and said on stdin and stdout before.
     """
 
     input: int
@@ -34,6 +36,7 @@ class Surroundings:
     providers: ProviderManager
     settings: Settings
     shut_down: Callable[[], None]
+    opening: Opening | None = None
 
 
 class Face(Protocol):

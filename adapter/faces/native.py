@@ -14,13 +14,14 @@ import msgspec
 
 from adapter import __version__
 from adapter.dispatch import Dispatcher, Handler
+from adapter.faces import greetings
 from adapter.faces.conversations import ConversationMethods
 from adapter.peer import Call, Peer, RequestFailed
 from adapter.session.sink import QuestionFailed
 from protocol import methods, openrpc
 from protocol.errors import invalid_param
 from protocol.hooks import HookParams
-from protocol.methods import METHODS, PROTOCOL_VERSION
+from protocol.methods import METHODS
 from protocol.queries import QUERIES
 from protocol.tools import ToolCallParams
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 _PREFIX = b'{"jsonrpc":"2.0","method":"event","params":'
 _encode = msgspec.json.Encoder().encode
-
-TOLD_LIMITS = ("max_sessions", "max_queue", "idle_timeout", "silence_timeout", "permission_timeout", "max_message")
-"""The settings that `initialize` tells a parent."""
 
 
 class NativeFace:
@@ -75,7 +73,8 @@ class NativeFace:
             **ConversationMethods(around.registry).handlers,
         }
         dispatcher = Dispatcher({name: (METHODS[name].params, handler) for name, handler in handlers.items()})
-        self._peer = Peer(around.input, around.outbox, dispatcher.serve, limit=around.settings.max_message)
+        limit = around.settings.max_message
+        self._peer = Peer(around.input, around.outbox, dispatcher.serve, limit=limit, opening=around.opening)
 
     async def run(self, tasks: TaskGroup) -> None:
         """Serve until the parent's end of input. Calls run in `tasks`."""
@@ -149,14 +148,8 @@ class NativeFace:
 
     # The methods
 
-    async def _initialize(self, call: Call, params: methods.InitializeParams) -> methods.InitializeResult:
-        limits = {name: getattr(self._settings, name) for name in TOLD_LIMITS}
-        return methods.InitializeResult(
-            protocol_version=PROTOCOL_VERSION,
-            server_info=methods.ServerInfo(name="agent-adapter", version=__version__),
-            providers=self._providers.names,
-            capabilities=methods.Capabilities(methods=list(METHODS), transports=["pipe", "pty"], limits=limits),
-        )
+    async def _initialize(self, call: Call, params: methods.InitializeParams) -> dict[str, Any]:
+        return greetings.describe(self._settings)
 
     async def _health_check(self, call: Call, params: methods.HealthCheckParams) -> methods.HealthResult:
         return _health(await self._providers.health_check(params.provider))

@@ -34,6 +34,7 @@ async def editor(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("acp")
     environment = mock_environment(scenario.write(folder), "acp-sessions", str(folder)) | {"HOME": str(folder)}
     async with run_editor("--claude-path", str(MOCK), env=environment, capabilities=ALL_CAPABILITIES) as editor:
+        await editor.request("session/list")  # answered with all of the daemon there: its guardian is no test's child
         yield editor
 
 

@@ -139,7 +139,7 @@ async def test_a_parent_that_asks_and_asks_and_reads_no_answer_is_held_back() ->
     """The error for a session that is not there repeats its id, so a long one makes a long answer."""
     asked, long = 1_500, "no such session " * 1_500
     async with raw_daemon() as daemon:
-        await daemon.request(0, "initialize")
+        await daemon.request(0, "list_sessions")
         await daemon.answer(0)
         before = daemon.memory()
         async with anyio.create_task_group() as tasks:

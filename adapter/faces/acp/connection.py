@@ -33,32 +33,7 @@ class Connection:
     async def initialize(self, call: Call, params: Json) -> Json:
         """Who we are and what we can do; starts nothing, so that it is answered at once."""
         self.client = read_client(params)
-        nothing: Json = {}
-        sessions = ("list", "delete", "additionalDirectories", "resume", "close", "fork")
-        return {
-            "protocolVersion": PROTOCOL_VERSION,
-            "agentInfo": {"name": "agent-adapter", "title": "Claude Code", "version": __version__},
-            "agentCapabilities": {
-                "loadSession": True,
-                "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
-                "mcpCapabilities": {"http": True, "sse": True},
-                "sessionCapabilities": dict.fromkeys(sessions, nothing),
-                "auth": {"logout": nothing},
-            },
-            "authMethods": self._auth_methods(),
-        }
-
-    def _auth_methods(self) -> list[Json]:
-        methods: list[Json] = [
-            {
-                "id": "cli-login",
-                "name": "Use the login of Claude Code",
-                "description": "Takes the login or the API key that Claude Code itself uses on this machine",
-            }
-        ]
-        if self.client.terminal_login:
-            methods.append(terminal_method(whole_command=self.client.terminal_command))
-        return methods
+        return describe(self.client)
 
     async def authenticate(self, call: Call, params: Json) -> Json:
         """Whether the CLI's own login or key is there."""
@@ -76,3 +51,34 @@ class Connection:
         """End the CLI's own login."""
         await self._providers.get(self._provider).log_out()
         return {}
+
+
+def describe(client: Client) -> Json:
+    """Who we are and what we can do for this editor: the answer to `initialize`."""
+    nothing: Json = {}
+    sessions = ("list", "delete", "additionalDirectories", "resume", "close", "fork")
+    return {
+        "protocolVersion": PROTOCOL_VERSION,
+        "agentInfo": {"name": "agent-adapter", "title": "Claude Code", "version": __version__},
+        "agentCapabilities": {
+            "loadSession": True,
+            "promptCapabilities": {"image": True, "audio": False, "embeddedContext": True},
+            "mcpCapabilities": {"http": True, "sse": True},
+            "sessionCapabilities": dict.fromkeys(sessions, nothing),
+            "auth": {"logout": nothing},
+        },
+        "authMethods": _auth_methods(client),
+    }
+
+
+def _auth_methods(client: Client) -> list[Json]:
+    methods: list[Json] = [
+        {
+            "id": "cli-login",
+            "name": "Use the login of Claude Code",
+            "description": "Takes the login or the API key that Claude Code itself uses on this machine",
+        }
+    ]
+    if client.terminal_login:
+        methods.append(terminal_method(whole_command=client.terminal_command))
+    return methods

@@ -41,7 +41,8 @@ class AcpFace:
     def __init__(self, around: Surroundings) -> None:
         self._outbox = around.outbox
         self._settings = around.settings
-        self._peer = Peer(around.input, around.outbox, self._serve, limit=around.settings.max_message, dialect=ACP)
+        limit, opening = around.settings.max_message, around.opening
+        self._peer = Peer(around.input, around.outbox, self._serve, limit=limit, dialect=ACP, opening=opening)
         self._methods = Methods(around, self, self._peer)
         self._questions = Questions(self._peer.request)
 
