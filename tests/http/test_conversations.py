@@ -11,7 +11,7 @@ import pytest
 from adapter.faces.http.conversations import OWNERS
 
 if TYPE_CHECKING:
-    from tests.http.calls import Caller
+    from tests.http.calls import Answer, Caller
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +30,22 @@ async def test_a_warm_session_is_given_only_what_is_new(caller: Caller) -> None:
     assert given == ["warm one", "warm two", "warm three"]
     assert len(caller.launches_with("warm")) == 1
     assert third.text == "You said: warm three"
+
+
+async def test_whoever_stops_an_answer_and_asks_the_next_thing_goes_on_in_the_same_session(caller: Caller) -> None:
+    """Also where the next request is there before the end of the connection that was left."""
+    answers: list[Answer] = []
+
+    async def ask_next() -> None:
+        answers.append(await caller.ask("endless", "I begin", "and now?"))
+
+    async with anyio.create_task_group() as tasks:
+        async with caller.stream("endless") as left:
+            tasks.start_soon(ask_next)
+            assert (await caller.client.get("/healthz")).status_code == 200, "sent after it, on a third connection"
+    (answer,) = answers
+    assert (answer.history, answer.text) == ("continued", "You said: and now?")
+    assert answer.session == left.response.headers["x-agent-adapter-session"]
 
 
 async def test_an_edited_message_goes_to_a_fork_and_old_turns_are_not_played_again(caller: Caller) -> None:

@@ -134,6 +134,13 @@ class Conversation:
             return digests[-2:-1] == [job.digest]
         return job.reply.abandoned.is_set() and digests[-3:-2] == [job.question_digest]
 
+    async def wait_left(self, digests: list[bytes]) -> None:
+        """Where a request goes on from the turn that runs, as only a client does that has left it: wait for word of
+        that. The caller sets the limit."""
+        job = self.job
+        if job is not None and not job.is_suspended and digests[-3:-2] == [job.question_digest]:
+            await _first(job.reply.abandoned, job.done)
+
     async def run(self, job: Job, request: TurnRequest, digests: list[bytes], append: bool) -> None:
         """Run a turn, from its place in the line to its end, and write its replies. Raises nothing; what goes wrong is
         in the reply. `enter` has been called.

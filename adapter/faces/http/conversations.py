@@ -13,6 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from adapter.faces.http.conversation import Conversation
 from adapter.faces.http.setup import Setup
 from adapter.session.sink import QuestionFailed
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 
 PLACES_PER_CONVERSATION = 64
 """Beginnings that are remembered for each conversation there may be, to branch off from."""
+
+LEAVING_S = 1.0
+"""How long a request that goes on from a turn under way waits for the end of its client's connection to that turn. Whoever
+stops an answer asks the next thing on another connection, and which of the two is heard of first is chance."""
 
 OWNERS = 4
 """Conversations that are remembered for one beginning; from two on it is nobody's in particular."""
@@ -104,6 +110,13 @@ class Conversations:
         if going_on is not None and before is not None and (turn := self._places.get(before, {}).get(going_on.id)):
             origin = going_on.branch_at(turn)
         return self._make(str(uuid.uuid4()), request.user, origin)
+
+    async def wait_left(self, digests: list[bytes], user: str | None) -> None:
+        """Wait, but not for long, for word of the client that has left a turn, where this request tells of it."""
+        with anyio.move_on_after(LEAVING_S):
+            for each in self.all():
+                if each.user == user:
+                    await each.wait_left(digests)
 
     def waiting_for(self, calls: set[str], user: str | None) -> Conversation | None:
         """The conversation whose turn waits for the results of these calls, or of some of them."""

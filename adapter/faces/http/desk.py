@@ -63,10 +63,13 @@ class Desk:
         """
         _check_headers(request, headers)
         self._check_loop(headers)
+        digests = chain(request.messages)
+        if request.previous is None and _named(headers) is None:
+            await self._conversations.wait_left(digests, request.user)
+        # From here to the note of it nothing waits, or a request that came twice would be asked twice.
         known = await self._repeats.find(headers, body)
         if known is not None:
             return known
-        digests = chain(request.messages)
         results = {block["tool_use_id"]: block for block in request.last.content if block["type"] == "tool_result"}
         waiting = self._conversations.waiting_for(set(results), request.user) if results else None
         if waiting is not None and waiting.job is not None:
