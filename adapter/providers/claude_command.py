@@ -53,8 +53,8 @@ CHECKPOINTING = "CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"
 """Makes the CLI keep files for `rewind_files` (claude 2.1.x; there is no flag)."""
 
 FLUSHING = "CLAUDE_CODE_EAGER_FLUSH"
-"""Makes the CLI write a turn to its transcript before it tells of the end. Without it a fork or a kill right after a turn
-loses the answer (measured: claude 2.1.197 lags by up to 0.1 s after each turn; 2.1.329 writes in time by itself)."""
+"""Makes the CLI write a turn to its transcript before it tells of the end. Without it a fork or a kill right after a
+turn loses the answer (measured: claude 2.1.197 lags by up to 0.1 s; 2.1.329 writes in time by itself)."""
 
 
 def build_arguments(

@@ -38,7 +38,7 @@ RESUMED_OF_MANY = 2
 @dataclass
 class Outcome:
     """What a cell showed. `seconds`: until nothing was left, None where nothing had to go; `left`: what lived after
-    `LIMIT_S`; `broken`: promises; `resumed`: how many sessions were found to go on, None where that was not asked."""
+    the limit; `broken`: promises; `resumed`: how many sessions were found to go on, None where that was not asked."""
 
     cli: str
     row: str
@@ -55,13 +55,8 @@ class Outcome:
         """Whether nothing was left and no promise broken."""
         return not self.left and not self.broken
 
-    @property
-    def is_late(self) -> bool:
-        """Whether the only fault is that it took longer than `LIMIT_S`."""
-        return bool(self.left) and not self.broken
 
-
-async def run_cell(cli: Cli, row: Row, column: Column, *, resume: bool = True) -> Outcome:
+async def run_cell(cli: Cli, row: Row, column: Column, *, resume: bool = True, limit: float = LIMIT_S) -> Outcome:
     """Run one cell. What goes wrong in it is in the outcome, never an exception.
 
     Args:
@@ -69,6 +64,7 @@ async def run_cell(cli: Cli, row: Row, column: Column, *, resume: bool = True) -
         row: what breaks.
         column: what the sessions do.
         resume: whether sessions are resumed afterwards; the mock keeps nothing that could be.
+        limit: seconds after which nothing may be left.
     """
     outcome = Outcome(cli.name, row.name, column.name)
     began = time.monotonic()
@@ -76,17 +72,17 @@ async def run_cell(cli: Cli, row: Row, column: Column, *, resume: bool = True) -
     try:
         with anyio.fail_after(CELL_S):
             async with set_up(cli, column, *flags, relayed=row.relayed, deaf=row.deaf and not cli.is_real) as scene:
-                await _judge(scene, await row.strike(scene), outcome, resume=resume and cli.is_real)
+                await _judge(scene, await row.strike(scene), outcome, resume=resume and cli.is_real, limit=limit)
     except Exception as error:
         outcome.broken.append(f"{type(error).__name__}: {_root(error)}")
     outcome.took = time.monotonic() - began
     return outcome
 
 
-async def _judge(scene: Scene, deed: Deed, outcome: Outcome, *, resume: bool) -> None:
+async def _judge(scene: Scene, deed: Deed, outcome: Outcome, *, resume: bool, limit: float) -> None:
     outcome.kept = len(deed.survivors)
     if deed.ended or deed.restarted:
-        aftermath = await processes.watch(deed.targets, deed.began)
+        aftermath = await processes.watch(deed.targets, deed.began, limit)
         outcome.seconds, outcome.left = aftermath.seconds, aftermath.left
         if aftermath.seconds is None:
             outcome.broken.append("some were never gone")

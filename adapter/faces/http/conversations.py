@@ -36,8 +36,8 @@ PLACES_PER_CONVERSATION = 64
 """Beginnings that are remembered for each conversation there may be, to branch off from."""
 
 LEAVING_S = 1.0
-"""How long a request that goes on from a turn under way waits for the end of its client's connection to that turn. Whoever
-stops an answer asks the next thing on another connection, and which of the two is heard of first is chance."""
+"""How long a request that goes on from a turn under way waits for the end of its client's connection to that turn.
+Whoever stops an answer asks the next thing on another connection, and which of the two is heard of first is chance."""
 
 OWNERS = 4
 """Conversations that are remembered for one beginning; from two on it is nobody's in particular."""
