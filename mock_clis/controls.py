@@ -129,6 +129,10 @@ def _get_usage(player: Player, line: Json, request: Json) -> None:
     _succeed(player, line, {"session": {"total_cost_usd": session.cost_usd, "model_usage": session.model_usage}})
 
 
+def _get_settings(player: Player, line: Json, request: Json) -> None:
+    _succeed(player, line, {"effective": {}, "sources": [], "applied": {"model": player.session.model, "effort": None}})
+
+
 DEFAULTS: dict[str, Callable[[Player, Json, Json], None]] = {
     "initialize": _initialize,
     "interrupt": _interrupt,
@@ -140,7 +144,7 @@ DEFAULTS: dict[str, Callable[[Player, Json, Json], None]] = {
     "get_usage": _get_usage,
     "get_binary_version": lambda player, line, request: _succeed(player, line, {"version": player.session.version}),
     "mcp_status": lambda player, line, request: _succeed(player, line, {"mcpServers": player.session.mcp_servers}),
-    "get_settings": lambda player, line, request: _succeed(player, line, {"effective": {}, "sources": []}),
+    "get_settings": _get_settings,
     "apply_flag_settings": lambda player, line, request: _succeed(player, line),
     "stop_task": lambda player, line, request: _succeed(player, line, {}),
 }

@@ -48,6 +48,9 @@ class CommandsResult(Result):
 class DefaultsResult(Result):
     """What the CLI's settings choose, as the session's CLI has read them. Null where they choose nothing.
 
+    `current_model` is the name of the model that the next turn would use: a conversation that was resumed goes on with
+    its own. Null where the CLI does not tell.
+
     `runtime_mode` is the user's own choice (or their administrator's): a project's is left out, because whoever wrote
     a project must not decide what runs without being asked.
     """
@@ -55,6 +58,7 @@ class DefaultsResult(Result):
     model: str | None
     runtime_mode: str | None
     effort: str | None
+    current_model: str | None
 
 
 class ContextCategory(Result):

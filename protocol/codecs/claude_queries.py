@@ -80,10 +80,12 @@ def _defaults(answer: Json) -> Json:
         if each["source"] not in _PROJECT_SOURCES
     ]
     chosen = [mode for mode in modes if mode]
+    model = (answer.get("applied") or {}).get("model")
     return {
         "model": effective.get("model"),
         "runtime_mode": RUNTIME_MODE_OF.get(chosen[-1]) if chosen else None,
         "effort": effective.get("effortLevel"),
+        "current_model": model if isinstance(model, str) else None,
     }
 
 

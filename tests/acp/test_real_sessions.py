@@ -225,6 +225,7 @@ async def test_another_daemon_tells_the_whole_history_goes_on_and_deletes_it(
     async with run_editor(*flags, env=backstage.environment, capabilities={}) as editor:
         editor.answers["session/request_permission"] = choose("allow")
         session = await editor.new(workspace)
+        await editor.request("session/set_config_option", sessionId=session, configId="model", value="haiku")
         assert await prompt(editor, session, image, "SC:hello") == "end_turn"
         assert await prompt(editor, session, f"SC:write {workspace}/n.txt") == "end_turn"
         agent = f"SC:agent SC:bash echo sub > {workspace}/sub; cat {workspace}/sub"
@@ -243,7 +244,8 @@ async def test_another_daemon_tells_the_whole_history_goes_on_and_deletes_it(
         assert failure.value.code == -32002
         listed = (await editor.request("session/list", cwd=str(workspace)))["sessions"]
         assert [(each["sessionId"], each["cwd"]) for each in listed] == [(session, str(workspace))]
-        await editor.request("session/load", within=WAIT_S, sessionId=session, **place)
+        loaded = await editor.request("session/load", within=WAIT_S, sessionId=session, **place)
+        assert current(loaded, "model") == "haiku"
         _check_history(editor.updates(), live)
         start = editor.heard
         assert await prompt(editor, session, "SC:echo") == "end_turn"

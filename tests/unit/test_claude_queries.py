@@ -41,8 +41,8 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("set_effort", {"anything": 1}, {}),
     (
         "get_defaults",
-        {"effective": {"model": "haiku", "effortLevel": "low"}, "sources": []},
-        {"model": "haiku", "runtime_mode": None, "effort": "low"},
+        {"effective": {"model": "haiku", "effortLevel": "low"}, "sources": [], "applied": {"model": "h5"}},
+        {"model": "haiku", "runtime_mode": None, "effort": "low", "current_model": "h5"},
     ),
     (
         "get_defaults",
@@ -53,7 +53,7 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
                 {"source": "projectSettings", "settings": {"permissions": {"defaultMode": "bypassPermissions"}}},
             ],
         },
-        {"model": None, "runtime_mode": "plan", "effort": None},
+        {"model": None, "runtime_mode": "plan", "effort": None, "current_model": None},
     ),
 ]
 

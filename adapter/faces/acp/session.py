@@ -136,7 +136,7 @@ class AcpSession:
     async def _learn(self, session: Session, *, is_new: bool) -> None:
         models = (await _ask(session, "list_models", models=[]))["models"]
         commands = (await _ask(session, "list_commands", commands=[]))["commands"]
-        chosen = await _ask(session, "get_defaults", model=None, runtime_mode=None, effort=None)
+        chosen = await _ask(session, "get_defaults", model=None, runtime_mode=None, effort=None, current_model=None)
         modes = self.options.available_modes
         self._commands = {command["name"]: command for command in commands}
         mode = chosen["runtime_mode"]
@@ -144,6 +144,8 @@ class AcpSession:
             await session.set_runtime_mode(mode)
             self.config = self.config.model_copy(update={"runtime_mode": mode})
         self.options = Options(modes, models, {**chosen, "runtime_mode": self.config.runtime_mode})
+        if not is_new and chosen["current_model"] is not None:
+            self.options.learn_model(chosen["current_model"])
 
     def tell(self) -> None:
         """The editor knows it: send what was held, and its slash commands."""
