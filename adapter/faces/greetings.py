@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adapter import __version__
-from adapter.faces.acp import connection
 from adapter.opening import listen
 from adapter.providers import PROVIDERS
 from protocol import initialize
 from protocol.framing import LineFramer, ParentFramer
-from protocol.wire.acp import BadParams, read_client
 
 if TYPE_CHECKING:
     from adapter.config import Settings
@@ -36,6 +34,8 @@ def open_native(stdio: Stdio, settings: Settings) -> Opening:
 
 def open_acp(stdio: Stdio, settings: Settings) -> Opening:
     """Begin the link of the ACP face."""
+    from adapter.faces.acp import connection  # its own face's start alone pays for it
+    from protocol.wire.acp import BadParams, read_client
 
     def greet(params: dict[str, Any]) -> dict[str, Any] | None:
         try:
