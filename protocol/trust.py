@@ -1,7 +1,8 @@
 """What a folder would run without being asked, and the question whether it may (SPEC.md, section 7). Pure.
 
-A finding is one thing in one file; it is trusted by the file's path and its own content, so that a change of it is
-asked about again, and a change beside it is not. Which files matter, and what in them, the provider knows.
+A finding is one thing in one file; it is trusted by the file's path, its own content and that of the scripts it names,
+so that a change of these is asked about again, and a change beside them is not. Which files matter, and what in them,
+the provider knows.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_DETAIL: Final = 300
 MAX_SHOWN: Final = 100
 """Findings that one question shows. A folder with more than that has them counted."""
 
+MAX_SCRIPTS: Final = 20
+"""Scripts that are shown of a finding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -37,20 +41,24 @@ class Finding:
 
     Attributes:
         file: the file's absolute path.
-        what: `hook`, `mcp_server`, `setting`, `permission`, `agent`, `skill`, `command`, or `unreadable`.
+        what: `hook`, `mcp_server`, `setting`, `permission`, `agent`, `skill`, `command`, `unreadable`; of a
+            repository's own `git_program`, `git_hook`, `git_config`.
         name: which of them: a hook's event, a server's or a setting's name.
         content: what it would do, as it stands in the file.
+        scripts: the project's own files that it names, each with what it is known by.
     """
 
     file: str
     what: str
     name: str
     content: Any
+    scripts: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> str:
         """The same for the same thing, whatever stands around it in its file."""
-        text = json.dumps([self.what, self.name, self.content], sort_keys=True, default=str)
+        parts = [self.what, self.name, self.content, *([self.scripts] if self.scripts else [])]
+        text = json.dumps(parts, sort_keys=True, default=str)
         return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
@@ -59,11 +67,12 @@ class Finding:
         return self.file, self.digest
 
     @property
-    def shown(self) -> dict[str, str]:
+    def shown(self) -> dict[str, Any]:
         """What the parent is shown of it."""
         text = self.content if isinstance(self.content, str) else json.dumps(self.content, default=str)
         detail = text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…"
-        return {"file": self.file, "what": self.what, "name": self.name, "detail": detail}
+        scripts = [path for path, _ in self.scripts[:MAX_SCRIPTS]]
+        return {"file": self.file, "what": self.what, "name": self.name, "detail": detail, "scripts": scripts}
 
 
 def trust_question(request_id: str, working_dir: str, findings: Sequence[Finding]) -> PermissionAsked:
@@ -93,9 +102,15 @@ def trust_question(request_id: str, working_dir: str, findings: Sequence[Finding
 
 def untrusted_notice(findings: Sequence[Finding]) -> str:
     """What the parent is told when a session starts without them."""
+    lacking = []
+    if project := [finding for finding in findings if not finding.what.startswith("git_")]:
+        kinds = "settings, hooks, MCP servers, agents, skills and commands"
+        lacking.append(f"the session has none of the project's {kinds} ({_files(project)})")
+    if git := [finding for finding in findings if finding.what.startswith("git_")]:
+        lacking.append(f"git runs none of the programs and hooks that the repository's own files name ({_files(git)})")
+    return f"This folder is not trusted: {', and '.join(lacking)}."
+
+
+def _files(findings: Sequence[Finding]) -> str:
     files = sorted({finding.file for finding in findings})
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return (
-        "This folder is not trusted: the session has none of the project's settings, hooks, MCP servers, agents, "
-        f"skills and commands ({', '.join(files[:3])}{more})."
-    )
+    return ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")

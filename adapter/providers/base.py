@@ -16,7 +16,7 @@ from protocol.events import RuntimeMode
 from protocol.session_config import SessionConfig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from adapter.process.child import Exit
     from protocol.answers import Answer
@@ -112,8 +112,8 @@ class ProviderAdapter(ABC):
         """What the session's folder would have the CLI run, or allow, without a question. By default nothing."""
         return []
 
-    def without_project(self, config: SessionConfig) -> SessionConfig:
-        """The config of a session that does without all of that."""
+    def without(self, config: SessionConfig, findings: Sequence[Finding]) -> SessionConfig:
+        """The config of a session that does without these. The same where it has been done without them already."""
         return config
 
     def written_by(self, config: SessionConfig, remembered: Any) -> list[Finding]:

@@ -37,7 +37,7 @@ from protocol.errors import AdapterError, ErrorKind, RemoteProtocolError, invali
 from protocol.wire.claude import RUNTIME_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from adapter.process.host import ProcessHost
     from protocol.answers import Answer
@@ -118,9 +118,9 @@ class ClaudeAdapter(ProviderAdapter):
             claude_trust.find_untrusted, config, self._host.environment, abandon_on_cancel=True
         )
 
-    def without_project(self, config: SessionConfig) -> SessionConfig:
-        """Without the CLI's setting sources `project` and `local`. See `ProviderAdapter.without_project`."""
-        return claude_trust.without_project(config)
+    def without(self, config: SessionConfig, findings: Sequence[Finding]) -> SessionConfig:
+        """Without the setting sources `project` and `local`, and with git held back. See `ProviderAdapter.without`."""
+        return claude_trust.without(config, findings, self._host.environment)
 
     def written_by(self, config: SessionConfig, remembered: Any) -> list[Finding]:
         """A rule in `settings.local.json`. See `ProviderAdapter.written_by`."""

@@ -8,9 +8,10 @@ Where the CLI looks, measured with claude 2.1.197 and 2.1.329:
     .claude/agents, commands, skills              the working folder and those above it, up to the root of its
                                                   repository (to the very top where there is none); `--add-dir` folders
 
-Without the setting sources `project` and `local` the CLI takes none of these. Blocking: called in a thread. For the
-provider `claude` only. What stands in subfolders, and is found by the CLI only when the agent works there, is not
-looked at; nor are the scripts that a hook names.
+Without the setting sources `project` and `local` the CLI takes none of these. Scripts that they name belong to them.
+Whatever the setting sources, the CLI starts git, and lets the agent start it unasked: what the repository has git run
+is found, too. Blocking: called in a thread. For the provider `claude` only. What stands in subfolders, and is found by
+the CLI only when the agent works there, is not looked at.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapter.providers.claude_store import CONFIG_VARIABLE
-from protocol.codecs.claude_project import local_rules, read_markdown, read_mcp, read_settings
+from adapter.providers.git_look import find_git_programs
+from adapter.providers.scripts import Scripts, describe
+from protocol.codecs.claude_project import commands_of, local_rules, read_markdown, read_mcp, read_settings
+from protocol.git_config import GIT_PROGRAM, is_of_git, switch_off
 from protocol.trust import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from protocol.session_config import SessionConfig
 
@@ -50,6 +54,20 @@ def without_project(config: SessionConfig) -> SessionConfig:
     return config.model_copy(update={"setting_sources": kept})
 
 
+def without(config: SessionConfig, findings: Sequence[Finding], environment: Mapping[str, str]) -> SessionConfig:
+    """The config of a session that does without these: without its project, and with git told what not to run.
+
+    Args:
+        config: the session's.
+        findings: what is not trusted.
+        environment: what the CLI inherits.
+    """
+    if any(not is_of_git(finding) for finding in findings):
+        config = without_project(config)
+    switches = switch_off(filter(is_of_git, findings), {**environment, **config.env})
+    return config.model_copy(update={"env": {**config.env, **switches}}) if switches else config
+
+
 def find_untrusted(config: SessionConfig, environment: Mapping[str, str]) -> list[Finding]:
     """All that a session's project would run or allow.
 
@@ -57,12 +75,34 @@ def find_untrusted(config: SessionConfig, environment: Mapping[str, str]) -> lis
         config: the session's.
         environment: what the CLI inherits.
     """
-    sources = sources_of(config)
-    if not sources & {"project", "local"}:
-        return []
+    environment = {**environment, **config.env}
     folder = Path(os.path.realpath(config.working_dir))
     root = _repository(folder)
-    own = _own_folder({**environment, **config.env})
+    home = Path(os.path.realpath(_home(environment)))
+    found = _of_project(config, folder, root, _own_folder(environment))
+    programs = find_git_programs(folder, str(home))
+    owners = {finding.file: _owner(finding.file) for finding in found}
+    scripts = Scripts([folder, root or folder, *(owner for owner in owners.values() if owner != home)])
+    return [
+        *(
+            scripts.note(finding, commands_of(finding), [folder, owners[finding.file], Path(finding.file).parent])
+            for finding in found
+        ),
+        *(
+            scripts.note(finding, finding.content if finding.what == GIT_PROGRAM else None, [root or folder])
+            for finding in programs
+        ),
+    ]
+
+
+def _owner(file: str) -> Path:
+    """The folder to which a file belongs, or its `.claude`."""
+    before, inside, _ = file.partition("/.claude/")
+    return Path(before or "/") if inside else Path(file).parent
+
+
+def _of_project(config: SessionConfig, folder: Path, root: Path | None, own: Path) -> list[Finding]:
+    sources = sources_of(config)
     found: list[Finding] = []
     if "local" in sources:
         for place in dict.fromkeys([folder, root or folder, _main_repository(root) or folder]):
@@ -135,14 +175,17 @@ def _read(path: Path) -> str | Finding | None:
     except OSError:
         return None  # the CLI runs as the same user: it cannot read it either
     if len(content) > MAX_FILE:
-        return Finding(str(path), "unreadable", path.name, f"{path.stat().st_size} bytes")
+        return Finding(str(path), "unreadable", path.name, describe(str(path)))
     return content.decode("utf-8", "replace")
 
 
 def _own_folder(environment: Mapping[str, str]) -> Path:
     """The user's own `.claude`, which is no project's."""
-    home = environment.get("HOME") or os.path.expanduser("~")
-    return Path(os.path.realpath(environment.get(CONFIG_VARIABLE) or Path(home) / ".claude"))
+    return Path(os.path.realpath(environment.get(CONFIG_VARIABLE) or Path(_home(environment)) / ".claude"))
+
+
+def _home(environment: Mapping[str, str]) -> str:
+    return environment.get("HOME") or os.path.expanduser("~")
 
 
 def _repository(folder: Path) -> Path | None:

@@ -35,6 +35,11 @@ MAX_QUESTIONS = 3
 them; a folder that never comes to rest is not trusted."""
 
 
+def takes_project(config: SessionConfig) -> bool:
+    """Whether the parent wants the project's settings at all; one that does not is asked nothing about it."""
+    return config.setting_sources is None or not {"project", "local"}.isdisjoint(config.setting_sources)
+
+
 class TrustGate:
     """The gate of one session.
 
@@ -62,7 +67,7 @@ class TrustGate:
         return told
 
     async def admit(self, config: SessionConfig, *, may_ask: bool) -> SessionConfig:
-        """The config that a process may be started with: the same, or one that takes nothing of the project.
+        """The config that a process may be started with: the same, or one that does without what is not trusted.
 
         Args:
             config: the session's.
@@ -71,7 +76,7 @@ class TrustGate:
         if config.trust == "always":
             return config
         found = await self._find_new(config)
-        if may_ask and config.trust == "ask":
+        if may_ask and config.trust == "ask" and takes_project(config):
             for _ in range(MAX_QUESTIONS):
                 if not found or not await self._is_granted(config.working_dir, found):
                     break
@@ -81,8 +86,10 @@ class TrustGate:
                 found = [finding for finding in await self._find_new(config) if finding.key not in granted]
         if not found:
             return config
-        self._told.append(Notice(level="warning", message=untrusted_notice(found)))
-        return self._adapter.without_project(config)
+        without = self._adapter.without(config, found)
+        if without != config:  # otherwise it has been done without them, and told of it, before
+            self._told.append(Notice(level="warning", message=untrusted_notice(found)))
+        return without
 
     async def _find_new(self, config: SessionConfig) -> list[Finding]:
         """What the folder brings that is not trusted yet."""

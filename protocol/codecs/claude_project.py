@@ -38,6 +38,7 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)(?:\r?\n---|\Z)", re.DO
 _RISKY_KEY = re.compile(r"""(?:^|[\s{,"'])(hooks|mcpServers|permissionMode)["']?\s*:""", re.IGNORECASE)
 _ALLOWED = re.compile(r"""(?:^|[\s{,"'])allowed[-_]?tools["']?\s*:(.*?)(?=\n\S|\Z)""", re.IGNORECASE | re.DOTALL)
 _ESCAPED_KEY = re.compile(r"""["'][^"'\n]*\\[^"'\n]*["']\s*:""")
+_RUN_BEFORE = re.compile(r"!`[^`\n]+`")
 _RULE = re.compile(r"[A-Za-z_][\w-]*(?:\([^\n]*\))?")
 _TOOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([^)]*\))?")
 
@@ -90,6 +91,21 @@ def read_markdown(path: str, text: str, what: str) -> list[Finding]:
     if risky or any(tool not in READING_TOOLS for tool in allowed):
         return [Finding(path, what, path.rpartition("/")[2].removesuffix(".md"), text)]
     return []
+
+
+def commands_of(finding: Finding) -> Any:
+    """The part of a finding's content that the CLI runs, and that may name scripts; None for none.
+
+    Of a text (an agent, a skill, a command) that is its header, and what the CLI runs before the model sees it. Rules
+    that were remembered hold for what they name, whatever becomes of it.
+    """
+    if finding.what in ("hook", "mcp_server", "setting"):
+        return finding.content
+    if finding.what not in ("agent", "skill", "command"):
+        return None
+    header = _FRONT_MATTER.match(finding.content)
+    fenced = [block for block in finding.content.split("```")[1::2] if block.startswith("!")]
+    return [header.group(1) if header else "", *fenced, *_RUN_BEFORE.findall(finding.content)]
 
 
 def remembered_rules(path: str, remembered: Any) -> list[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,9 +22,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_cli]
 FETCH = 'SC:tool WebFetch {"url": "http://127.0.0.1:9/", "prompt": "What is there?"}'
 
 
+GIT = shutil.which("git")
+
+
 def bring(folder: Path, traces: Path) -> None:
-    """A project whose hook, MCP server, agent and helper each leave a trace when they run."""
+    """A project whose hook, MCP server, agent and repository each leave a trace when they run."""
     traces.mkdir()
+    if GIT is not None:
+        bring_repository(folder, traces)
     (folder / ".claude" / "agents").mkdir(parents=True)
     hook = {"hooks": [{"type": "command", "command": f"touch {traces / 'hook'}"}]}
     settings = {"hooks": {"UserPromptSubmit": [hook]}, "env": {"LEFT_BY_THE_PROJECT": "yes"}}
@@ -33,7 +40,20 @@ def bring(folder: Path, traces: Path) -> None:
     (folder / ".claude" / "agents" / "keeper.md").write_text(agent)
 
 
-@pytest.mark.spec("7.10")
+def bring_repository(folder: Path, traces: Path) -> None:
+    """Its configuration names a monitor and a filter, which `git status` starts."""
+    (folder / ".gitattributes").write_text("*.txt filter=tide\n")
+    (folder / "note.txt").write_text("high water at noon\n")
+    for arguments in (["init", "-q"], ["add", "."]):
+        subprocess.run([str(GIT), *arguments], cwd=folder, check=True, env={"HOME": str(traces)}, timeout=30)
+    (folder / "note.txt").write_text("low water at night\n")  # as long as before: git has to look inside
+    with (folder / ".git" / "config").open("a") as config:
+        monitor = f"touch {traces / 'monitor'}; printf '/\\\\0'; true"  # "anything may have changed"
+        config.write(f'[core]\n\tfsmonitor = "{monitor}"\n')
+        config.write(f'[filter "tide"]\n\tclean = "touch {traces / "filter"}; cat"\n')
+
+
+@pytest.mark.spec("7.10", "7.12")
 async def test_what_a_project_brings_runs_once_it_is_trusted_and_not_before(
     stage: Stage, workspace: Path, tmp_path: Path
 ) -> None:
@@ -41,22 +61,27 @@ async def test_what_a_project_brings_runs_once_it_is_trusted_and_not_before(
     bring(workspace, traces)
     show = 'SC:bash echo "is: $LEFT_BY_THE_PROJECT"'
     async with stage.session(workspace, answer=deny(), runtime_mode="accept_edits") as talk:
-        await talk.turn("SC:hello")
+        heard = await talk.turn("SC:bash git status")
         mcp = await talk.call("list_mcp_servers")
         notice = await talk.wait("notice", level="warning")
         assert [question["kind"] for question in stage.daemon_questions(talk.id)] == ["trust"]
+        assert talk.questions == [], "git status is a command that the CLI runs without a question"
     assert (list(traces.iterdir()), mcp["servers"]) == ([], [])
+    assert GIT is None or "note.txt" in heard.one("tool_call_output")["content"]
     assert str(workspace / ".mcp.json") in notice["event"]["message"]
 
     async with stage.session(workspace, answer=allow(), runtime_mode="accept_edits") as talk:
         heard = await talk.turn(show)
+        await talk.turn("SC:bash git status")
         items = stage.daemon_questions(talk.id)[0]["input"]["items"]
         resolved = await talk.wait("permission_resolved", turn_id=None)
     found = {(item["what"], item["name"]) for item in items}
     assert found == {
         ("hook", "UserPromptSubmit"), ("setting", "env"), ("mcp_server", "tide"), ("agent", "keeper"),
+        *([("git_program", "core.fsmonitor"), ("git_program", "filter.tide.clean")] if GIT else []),
     }  # fmt: skip
-    assert sorted(path.name for path in traces.iterdir()) == ["hook", "server"]
+    of_git = ["filter", "monitor"] if GIT else []
+    assert sorted(path.name for path in traces.iterdir()) == sorted(["hook", "server", *of_git])
     assert heard.one("tool_call_output")["content"] == "is: yes"
     assert (resolved["event"]["outcome"], resolved["event"]["by"]) == ("allow", "parent")
 

@@ -103,6 +103,57 @@ async def test_a_folder_that_is_not_trusted_gives_nothing_to_its_session_and_is_
 
 
 @pytest.mark.spec("7.10")
+async def test_a_script_that_a_trusted_hook_names_is_asked_about_again_once_it_has_changed(
+    workspace: Path, tmp_path: Path
+) -> None:
+    bring(workspace, '"$CLAUDE_PROJECT_DIR"/setup.sh')
+    script = workspace / "setup.sh"
+    async with mock_daemon(cli=RecordedCli(tmp_path, "text_turn").path) as daemon:
+        for text in ("make\n", "make something-else\n"):
+            script.write_text(text)
+            _, (question,) = await start(daemon, workspace, {"outcome": "allow"})
+            assert [item["scripts"] for item in question["input"]["items"] if item["what"] == "hook"] == [[str(script)]]
+            await start(daemon, workspace, None)
+
+
+def bring_repository(folder: Path) -> Path:
+    """A repository whose configuration names a program; that configuration."""
+    for name in ("objects", "refs"):
+        (folder / ".git" / name).mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (config := folder / ".git" / "config").write_text("[core]\n\tfsmonitor = ./watch\n")
+    return config
+
+
+def held_back(environment: Json) -> bool:
+    """Whether a CLI was started so that git passes over the program."""
+    return (environment.get("GIT_CONFIG_KEY_0"), environment.get("GIT_CONFIG_VALUE_0")) == ("core.fsmonitor", "false")
+
+
+@pytest.mark.spec("7.12")
+async def test_programs_that_the_repository_names_for_git_are_asked_about_and_otherwise_held_back(
+    workspace: Path, tmp_path: Path
+) -> None:
+    config, cli = bring_repository(workspace), RecordedCli(tmp_path, "text_turn")
+    async with mock_daemon(cli=cli.path) as daemon:
+        session_id, (question,) = await start(daemon, workspace, {"outcome": "deny"}, env={"GIT_EDITOR": "true"})
+        (item,) = question["input"]["items"]
+        assert (item["file"], item["what"], item["name"]) == (str(config), "git_program", "core.fsmonitor")
+        await told(daemon, session_id)
+        seen = len(daemon.messages)
+        kill((await daemon.request("list_sessions"))["sessions"][0]["pid"])
+        await daemon.wait_event("notice", session_id=session_id, after=seen)
+        events = await told(daemon, session_id)
+        assert sum("not trusted" in event["message"] for event in events if event["type"] == "notice") == 1
+        await start(daemon, workspace, None, setting_sources=["user"])
+        await start(daemon, workspace, {"outcome": "allow"})
+        await start(daemon, workspace, None)
+    assert [held_back(environment) for environment in cli.environment()] == [True, True, True, False, False]
+    assert [sources(arguments) for arguments in cli.arguments()] == [None, None, "user", None, None]
+    assert cli.environment()[0]["GIT_EDITOR"] == "true"
+
+
+@pytest.mark.spec("7.10")
 @pytest.mark.parametrize(("changes", "taken"), [(1, None), (9, "user")])
 async def test_what_changes_while_the_question_is_open_is_asked_about_again_and_not_for_ever(
     workspace: Path, tmp_path: Path, changes: int, taken: str | None
