@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from protocol import jsontext
 
+Json = dict[str, Any]
+
 MAX_LINE: Final = 4 * 1024 * 1024
 """Bytes of the longest line that is sent."""
 
@@ -40,6 +42,12 @@ def fit(value: Any, limit: int = MAX_LINE) -> bytes:
     if len(body) > limit - _ENVELOPE:
         body = jsontext.dumps(_pruned(value))
     return body
+
+
+def shortened(value: Json) -> Json:
+    """An object as `fit` sends it, for what goes into a larger message."""
+    fitted: Json = jsontext.loads(fit(value))
+    return fitted
 
 
 def _shortened(value: Any, longest: int) -> Any:

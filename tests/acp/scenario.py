@@ -82,6 +82,16 @@ TURNS: dict[str, list[Json]] = {
         },
     ],
     "long": [{"tool": "Bash", "id": "call_long", "input": {"command": "yes"}, "output": "y\n" * 3_000_000}],
+    "huge": [
+        {
+            "tool": "Write",
+            "id": "call_huge",
+            "input": {"file_path": "/w/huge.txt", "content": "z" * 5_000_000},
+            "ask": True,
+            "output": "done",
+        },
+        {"text": "Written."},
+    ],
     "wait": [
         {"text": "Thinking"},
         {"tool": "Bash", "id": "call_wait", "input": {"command": "sleep"}, "takes_ms": 60000},

@@ -211,6 +211,9 @@ async def test_a_failed_turn_is_an_error_and_the_session_lives_on(editor: Editor
 
 
 async def test_a_line_to_the_editor_never_passes_its_limit(editor: Editor, session: str) -> None:
+    editor.answers["session/request_permission"] = choose("allow")
+    assert await editor.prompt(session, "huge") == "end_turn"
+    assert "characters left out" in editor.questions[-1]["params"]["toolCall"]["rawInput"]["content"]
     start = editor.heard
     await editor.prompt(session, "long")
     ended = await editor.wait_update("tool_call_update", after=start, status="completed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from adapter.peer import RequestFailed
 from adapter.session.sink import QuestionFailed
-from protocol.codecs import acp_questions
+from protocol.codecs import acp_questions, acp_size
 
 if TYPE_CHECKING:
     from adapter.faces.acp.session import AcpSession
@@ -102,12 +102,12 @@ class Questions:
     ) -> acp_questions.Choice | None:
         params = {
             "sessionId": session.id,
-            "toolCall": session.writer.calls.describe(asked.tool_call_id, given),
+            "toolCall": acp_size.shortened(session.writer.calls.describe(asked.tool_call_id, given)),
             "options": [choice.render() for choice in choices],
         }
         result = await self._request("session/request_permission", params, lane=session.own_id)
         return acp_questions.chosen(result, choices)
 
     async def _create_elicitation(self, session: AcpSession, form: Json) -> Any:
-        params = {"sessionId": session.id, **form}
+        params = {"sessionId": session.id, **acp_size.shortened(form)}
         return await self._request("elicitation/create", params, lane=session.own_id)
