@@ -152,7 +152,7 @@ def why_unusable(health: Message, *, insist: bool) -> str | None:
     name = f"{health.get('cli_path') or PROVIDER} {health.get('version') or ''}".strip()
     if health.get("authenticated") is None:
         return None if insist else f"{name} is installed, but whether it is logged in cannot be told"
-    return None if health["authenticated"] else f"{name} is installed, but not logged in"
+    return None if health["authenticated"] else f"{name} is installed, but not logged in: run it, then /login"
 
 
 async def drive(arguments: argparse.Namespace, screen: Screen, mock: Path | None) -> str | None:
@@ -169,12 +169,8 @@ async def drive(arguments: argparse.Namespace, screen: Screen, mock: Path | None
             listed = await link.request("list_providers", timeout_s=HEALTH_TIMEOUT_S)
             health = {entry["provider"]: entry for entry in listed["providers"]}.get(PROVIDER, {})
             unusable = why_unusable(health, insist=arguments.cli == "real")
-            insists = arguments.cli == "real" and health.get(
-                "is_available"
-            )  # then let the CLI itself say what it lacks
-            if unusable is None or (insists and health.get("authenticated") is None):
+            if unusable is None:
                 screen.say("Using", f"{'the bundled mock' if mock else 'the real'} CLI, {health.get('cli_path')}")
-                unusable = None
                 await converse(link, conversation, screen, arguments.message, arguments.turn_timeout)
             await link.request("shutdown", timeout_s=STOP_TIMEOUT_S)
             code = await link.close()
@@ -207,7 +203,7 @@ async def tell_story(arguments: argparse.Namespace, screen: Screen) -> None:
             return
         if arguments.cli == "real":
             raise LinkError(f"no real CLI to drive: {unusable}")
-        screen.step(f"Not with the real CLI: {unusable}. With the bundled mock CLI instead, which costs nothing.")
+        screen.step(f"Not with the real CLI: {unusable}\nWith the bundled mock CLI instead, which costs nothing.")
     else:
         screen.step("With the bundled mock CLI, as asked: no account, no tokens.")
     if unusable := await drive(arguments, screen, bundled_mock()):

@@ -99,8 +99,7 @@ def check_provider(health: ProviderHealth) -> list[Check]:
         return [Check(name, "CLI found", False, health.error or "no", health.hint)]
     found = Check(name, "CLI found", True, health.cli_path)
     if not health.is_available:
-        hint = "Run it by hand; reinstall it if it fails there, too."
-        return [found, Check(name, "version", False, health.error or "unknown", hint)]
+        return [found, Check(name, "version", False, health.error or "unknown", health.hint)]
     login = {True: "yes", False: "no", None: "cannot be told: the CLI has no such command"}[health.authenticated]
     hint = "Run `claude` in a terminal and log in with /login, or set ANTHROPIC_API_KEY."
     return [
@@ -121,10 +120,12 @@ def check_nesting(settings: Settings) -> Check:
 
 def check_folder() -> Check:
     """Whether the agent could write where we are."""
-    folder = Path.cwd()
-    writable = os.access(folder, os.W_OK | os.X_OK)
     hint = "Start sessions in another working_dir, or change the rights of this one."
-    return Check("working folder", "writable", writable, str(folder), hint)
+    try:
+        folder = Path.cwd()
+    except OSError as error:
+        return Check("working folder", "writable", False, f"it is gone ({error.strerror})", hint)
+    return Check("working folder", "writable", os.access(folder, os.W_OK | os.X_OK), str(folder), hint)
 
 
 def check_state(folder: Path) -> list[Check]:

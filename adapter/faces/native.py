@@ -223,7 +223,7 @@ def _health(health: ProviderHealth) -> methods.HealthResult:
         is_available=health.is_available,
         version=health.version,
         authenticated=health.authenticated,
-        error=health.error,
+        error=health.complaint,
         cli_path=health.cli_path,
     )
 

@@ -274,14 +274,18 @@ def _signal_name(number: int) -> str:
 def _spawn_error(error: Exception, program: str, cwd: str | Path) -> AdapterError:
     if isinstance(error, FileNotFoundError) and str(error.filename) == str(cwd):
         return AdapterError(ErrorKind.SPAWN_FAILED, f"{cwd}: no such folder", hint="The working folder is gone.")
+    if isinstance(error, FileNotFoundError) and os.path.exists(program):
+        text, hint = "the interpreter that its first line names is not there", "Reinstall it, or that interpreter."
+        return AdapterError(ErrorKind.SPAWN_FAILED, f"{program}: {text}", hint=hint)
     if isinstance(error, FileNotFoundError):
         return AdapterError(ErrorKind.NOT_FOUND, f"{program}: no such program", hint="Check the configured path.")
-    return AdapterError(ErrorKind.SPAWN_FAILED, f"{program}: {error}", hint=_spawn_hint(error))
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return AdapterError(ErrorKind.SPAWN_FAILED, f"{program}: {why}", hint=_spawn_hint(error))
 
 
 def _spawn_hint(error: Exception) -> str | None:
     if isinstance(error, PermissionError):
         return "The file is not executable, or its folder may not be entered: chmod +x it."
     if isinstance(error, OSError) and error.errno == 8:
-        return f"Not a program for this machine ({os.uname().machine})."
+        return f"It is no program for this machine ({os.uname().machine}), nor a script whose first line is `#!…`."
     return None

@@ -38,11 +38,11 @@ def find_cli(configured: str | None, names: Sequence[str], *, setting: str, inst
         AdapterError: `not_found`, with a hint.
     """
     if configured:
-        found = shutil.which(os.path.expanduser(configured))
+        path = os.path.expanduser(configured)
+        found = shutil.which(path)
         if found is None:
-            raise AdapterError(
-                ErrorKind.NOT_FOUND, f"{configured}: no such program", hint=f"Correct {setting}. {install_hint}"
-            )
+            text = f"{configured}: {_why_no_program(path)}"
+            raise AdapterError(ErrorKind.NOT_FOUND, text, hint=f"Correct {setting}. {install_hint}")
         return os.path.abspath(found)
     places = os.pathsep.join(str(Path(place).expanduser()) for place in USUAL_PLACES)
     for name in names:
@@ -51,3 +51,9 @@ def find_cli(configured: str | None, names: Sequence[str], *, setting: str, inst
             return os.path.abspath(found)
     message = f"{' or '.join(names)} is not installed: not on PATH and not in the usual places"
     raise AdapterError(ErrorKind.NOT_FOUND, message, hint=f"{install_hint} Or set {setting}.")
+
+
+def _why_no_program(path: str) -> str:
+    if os.path.isdir(path):
+        return "is a folder, not a program"
+    return "is not executable (chmod +x would make it so)" if os.path.isfile(path) else "no such program"

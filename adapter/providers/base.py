@@ -50,6 +50,11 @@ class ProviderHealth:
     billing: str | None = None
     """What pays for the CLI's use: an API key and where it comes from, a subscription."""
 
+    @property
+    def complaint(self) -> str | None:
+        """`error` and `hint` in one text; None where nothing is wrong."""
+        return None if self.error is None else f"{self.error}. {self.hint or ''}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:

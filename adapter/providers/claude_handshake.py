@@ -88,6 +88,18 @@ def explain_death(exited: ProcessExited, said_before: Iterable[ProviderEvent]) -
     return ProviderError(PROVIDER, ErrorKind.SPAWN_FAILED, text, hint=hint, stderr_tail=said)
 
 
+def too_talkative(limit: int, stderr: str) -> ProviderError:
+    """The error for a CLI that says so much instead of its handshake that it must be something else.
+
+    Args:
+        limit: events that were too many.
+        stderr: what it wrote there.
+    """
+    text = f"The CLI said more than {limit} things before it answered its handshake."
+    hint = "Run it by hand: if it is not Claude Code, correct claude_path."
+    return ProviderError(PROVIDER, ErrorKind.PROTOCOL_ERROR, text, hint=hint, stderr_tail=last_lines(stderr))
+
+
 def _is_logged_out(account: dict[str, Any]) -> bool:
     """Measured: no login is `{"tokenSource": "none", "apiProvider": "firstParty"}` without an `apiKeySource`."""
     first_party = account.get("apiProvider") in (None, "firstParty")

@@ -20,6 +20,9 @@ from protocol.errors import AdapterError, ErrorKind
 if TYPE_CHECKING:
     from adapter.process.host import ProcessHost
 
+WRONG_CLI_HINT = "Run it by hand: if it is not Claude Code, correct claude_path; if it fails there, too, reinstall it."
+"""For a program that does not answer as Claude Code does."""
+
 _File = tuple[str, int, int]
 
 
@@ -58,13 +61,13 @@ class ClaudeHealth:
                 answer = await probe.ask(self._host, [path, "--version"])
                 version = self._keep(path, answer)
             if version is None:
-                return ProviderHealth(PROVIDER, False, error=f"{path} --version {answer}", cli_path=path)
+                return _unusable(f"{path} --version {answer}", path, WRONG_CLI_HINT)
             status: dict[str, Any] = {}
             numbers = parse_version(version)
             if numbers is None or numbers >= AUTH_STATUS:
                 status = _read_status(await probe.ask(self._host, [path, "auth", "status"]))
         except AdapterError as error:
-            return ProviderHealth(PROVIDER, False, error=error.message, cli_path=path)
+            return _unusable(error.message, path, error.hint or WRONG_CLI_HINT)
         logged_in = status.get("loggedIn")
         return ProviderHealth(
             PROVIDER,
@@ -105,6 +108,10 @@ def _identify(path: str) -> _File | None:
     except OSError:
         return None
     return target, status.st_mtime_ns, status.st_size
+
+
+def _unusable(why: str, path: str, hint: str) -> ProviderHealth:
+    return ProviderHealth(PROVIDER, False, error=why, cli_path=path, hint=hint)
 
 
 def _read_status(answer: probe.Answer) -> dict[str, Any]:

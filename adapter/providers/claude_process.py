@@ -15,7 +15,7 @@ import anyio
 from adapter.process.child import Child, last_lines
 from adapter.providers.base import Launch, ProviderError
 from adapter.providers.claude_command import handshake_fields, told_after_handshake
-from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake
+from adapter.providers.claude_handshake import PROVIDER, explain_death, read_handshake, too_talkative
 from adapter.providers.claude_options import UPDATE_HINT, unsupported
 from protocol.codecs.claude import ClaudeCodec
 from protocol.codecs.claude_version import Version, answers, parse_version, remark, show
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from protocol.codecs.claude_control import ControlAnswered
 
 log = logging.getLogger(__name__)
+
+EARLY_EVENTS = 10_000
+"""What may come before the handshake's answer; it is kept for the session. claude 2.1.x says a few lines."""
 
 CONTROL_S = 20.0
 """How long a control request may take. Measured with claude 2.1.x: about 10 ms; 150 ms for the largest answer."""
@@ -115,6 +118,8 @@ class ClaudeProcess:
                 while pending.answer is None and exited is None:
                     self._early += await self._read()
                     exited = self._early[-1] if self._early and isinstance(self._early[-1], ProcessExited) else None
+                    if len(self._early) > EARLY_EVENTS:
+                        raise too_talkative(EARLY_EVENTS, self._child.stderr_tail)
         except TimeoutError:
             hint = "Run the CLI by hand in this folder; a slow MCP server or hook may hold it up (handshake_timeout)."
             text = f"The CLI did not answer its handshake within {within:g} s."

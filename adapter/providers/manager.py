@@ -99,7 +99,7 @@ class ProviderManager:
         """The look at start-up: log a warning for each provider that cannot be used."""
         for health in await self.health_check_all():
             if not health.is_available:
-                log.warning("provider %s is not available: %s", health.provider, health.error)
+                log.warning("provider %s is not available: %s", health.provider, health.complaint)
             elif health.authenticated is False:
                 log.warning("provider %s is not logged in", health.provider)
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PROBE_S = 15.0
 """For `--version` (claude 2.1.x: 0.2 to 0.3 s) or `auth status` (0.5 to 0.9 s), on a busy or just woken machine."""
 
+DRAIN_S = 1.0
+"""For what an ended program has left in its pipe: milliseconds, unless somebody else holds the pipe open."""
+
 MAX_OUTPUT = 64 * 1024
 """Characters that are kept of an answer; real ones have a few hundred."""
 
@@ -55,8 +58,17 @@ async def ask(host: ProcessHost, command: Sequence[str]) -> Answer:
     finally:
         with anyio.CancelScope(shield=True):
             ended = await host.stop(_Target(child), limits=StopLimits.fast())
+            await _drain(child)
             await host.bury(child)
     return Answer(output, ended.code, child.stderr_tail, scope.cancelled_caught)
+
+
+async def _drain(child: Child) -> None:
+    """asyncio closes a pipe at its end only, and does not read one on whose output nobody reads: without this, a
+    program that said more than was wanted would cost a descriptor."""
+    with anyio.move_on_after(DRAIN_S):
+        while await child.receive():
+            pass
 
 
 class _Target:

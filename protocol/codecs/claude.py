@@ -146,6 +146,8 @@ class ClaudeCodec:
         return self._receive_other(line)
 
     def _receive_other(self, line: bytes) -> Out:
+        if not line.lstrip().startswith(b"{"):  # a program that floods us with anything else costs others little time
+            return [_raw(line)]
         out: Out = []
         understood = True
         try:

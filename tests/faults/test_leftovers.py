@@ -12,6 +12,7 @@ import pytest
 
 from adapter.process.host import ProcessHost
 from adapter.process.identity import MARK_VARIABLE, new_daemon_id
+from adapter.providers import probe
 from tests.faults.processes import Targets, watch
 
 if TYPE_CHECKING:
@@ -87,6 +88,16 @@ async def test_a_spawn_that_is_cancelled_half_way_still_gives_its_child_to_the_c
             tasks.cancel_scope.cancel()
             log.go_on.set()
     assert [psutil.Process(child.pid).cmdline() for child in children] == [["sleep", "300"]]
+
+
+async def test_a_program_that_says_more_than_is_wanted_costs_no_descriptor(
+    host: ProcessHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "PROBE_S", 0.1)
+    before = psutil.Process().num_fds()
+    answer = await probe.ask(host, ["yes"])
+    assert answer.timed_out
+    assert psutil.Process().num_fds() == before
 
 
 async def test_the_harness_sees_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

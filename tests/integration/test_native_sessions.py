@@ -173,8 +173,20 @@ async def test_a_cli_that_is_no_program_is_an_error_with_a_hint(workspace: Path,
     broken.chmod(0o755)
     async with mock_daemon(cli=broken) as daemon:
         error = await refusal(daemon, "start_session", config={"working_dir": str(workspace)})
-        assert error.code in (-32001, -32002)
-        assert not (await daemon.request("health_check"))["is_available"]
+        assert (error.code, "interpreter" in error.message, bool(error.data["hint"])) == (-32002, True, True)
+        health = await daemon.request("health_check")
+        assert (health["is_available"], error.data["hint"] in health["error"]) == (False, True)
+        assert await entries(daemon, include_ended=True) == {}
+
+
+async def test_what_floods_its_output_is_no_cli_and_is_gone_at_once(workspace: Path, tmp_path: Path) -> None:
+    flood = tmp_path / "claude"
+    flood.write_text("#!/bin/sh\nyes | head -c 500000\nexec sleep 60\n")
+    flood.chmod(0o755)
+    async with mock_daemon(cli=flood) as daemon:
+        error = await refusal(daemon, "start_session", config={"working_dir": str(workspace)})
+        assert (error.data["kind"], "claude_path" in error.data["hint"]) == ("protocol_error", True)
+    assert "Traceback" not in daemon.stderr
 
 
 async def test_a_provider_that_is_not_known_is_not_found(workspace: Path) -> None:

@@ -78,8 +78,8 @@ def test_the_usual_places_are_looked_at(tmp_path: Path, place: str) -> None:
 
 def test_a_file_that_cannot_be_run_is_no_program(tmp_path: Path) -> None:
     dead = program(tmp_path / "path", "claude", mode=0o644)
-    for configured in (None, dead):
-        with pytest.raises(AdapterError):
+    for configured, said in ((None, "not installed"), (dead, "not executable"), (str(tmp_path), "is a folder")):
+        with pytest.raises(AdapterError, match=said):
             find(configured)
 
 
