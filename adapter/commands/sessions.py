@@ -16,11 +16,13 @@ from adapter.commands.report import table, write_json, write_lines
 from adapter.config import state_folder
 from adapter.process.identity import new_daemon_id
 from adapter.session import store
-from adapter.session.ledger import Ledger
+from adapter.session.ledger import Ledger, is_living
 
 if TYPE_CHECKING:
     from adapter.config import Settings
     from adapter.session.record import SessionRecord
+
+SEE_DOCTOR = "See `agent-adapter doctor`.\n"
 
 SHOWN = 200
 """Sessions in the list, the latest ones."""
@@ -31,9 +33,10 @@ def run(settings: Settings, *, as_json: bool) -> int:
     folder = state_folder(settings)
     try:
         with closing(store.connect(folder)) as connection:
-            records = store.read_sessions(connection, SHOWN)
+            dead = [daemon.daemon_id for daemon in store.read_daemons(connection) if not is_living(daemon)]
+            records = store.read_sessions(connection, SHOWN, dead=dead)
     except (sqlite3.Error, OSError) as error:
-        sys.stderr.write(f"agent-adapter: {folder}: {error}\nSee `agent-adapter doctor`.\n")
+        sys.stderr.write(f"agent-adapter: {folder}: {error}\n{SEE_DOCTOR}")
         return 1
     if as_json:
         write_json([{**asdict(record), "usage": msgspec.to_builtins(record.usage)} for record in records])
@@ -43,8 +46,12 @@ def run(settings: Settings, *, as_json: bool) -> int:
 
 
 def clean(settings: Settings, *, as_json: bool) -> int:
-    """End what daemons that have died left running, and settle their sessions."""
+    """End what daemons that have died left running, and settle their sessions; exit code 1 where the ledger, which
+    alone knows of them, cannot be read."""
     ended = anyio.run(_recover, settings)
+    if ended is None:
+        sys.stderr.write(SEE_DOCTOR)
+        return 1
     if as_json:
         write_json({"ended": ended})
     else:
@@ -52,9 +59,11 @@ def clean(settings: Settings, *, as_json: bool) -> int:
     return 0
 
 
-async def _recover(settings: Settings) -> list[int]:
+async def _recover(settings: Settings) -> list[int] | None:
     ledger = Ledger(state_folder(settings), new_daemon_id())
     await ledger.open()
+    if not ledger.is_open:
+        return None
     ended = [process.pid for process in await ledger.recover()]
     await ledger.close()
     return ended

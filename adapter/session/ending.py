@@ -81,10 +81,8 @@ class Ending:
         return self._machine.state in (SessionState.STOPPING, SessionState.ENDED)
 
     def fail(self) -> None:
-        """The session never started."""
+        """The session never started, so nothing is left of it."""
         self._machine.fire(SessionTrigger.END)
-        self.reason = "crashed"
-        self._saved()
         self.ended.set()
 
     async def stop(self, reason: EndReason, *, fast: bool = False) -> None:

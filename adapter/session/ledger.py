@@ -73,6 +73,11 @@ class Ledger:
             await self._wake.wait()
             await self._write_noted()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the file could be opened."""
+        return self._connection is not None
+
     async def close(self) -> None:
         """Write what is left, and say goodbye."""
         self._note("UPDATE daemons SET ended_at = ? WHERE daemon_id = ?", time.time(), self._daemon_id)
@@ -98,6 +103,14 @@ class Ledger:
         return ended
 
     # Writing
+
+    def note_start(self, record: SessionRecord) -> None:
+        """A session is about to be started. An ended one with its id can be resumed until it has."""
+        self._note_all([store.put_session(record, self._daemon_id, keep=True)])
+
+    def forget_start(self, session_id: str) -> None:
+        """It did not start: nothing is left of it."""
+        self._note_all([store.forget_start(session_id, self._daemon_id)])
 
     def note_session(self, record: SessionRecord) -> None:
         """A session is new or has changed."""

@@ -208,7 +208,7 @@ class Session:
         try:
             with self._starting:
                 await self._intake.open()
-                self._ledger.note_session(self.record())
+                self._ledger.note_start(self.record())
                 self._controls.config = await self._trust.admit(self.config, may_ask=True)
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork, resume_at=resume_at)
                 if resume is not None:
@@ -220,6 +220,7 @@ class Session:
             raise AdapterError(ErrorKind.INTERRUPTED, "The session was stopped while it started.", session_id=self.id)
         except BaseException:
             self._ending.fail()
+            self._ledger.forget_start(self.id)
             raise
         finally:
             self._settled.set()
@@ -289,9 +290,8 @@ class Session:
         """End it and everything it started. Idempotent; shielded. Gives how its process ended."""
         if self.state is SessionState.STARTING:
             self._starting.cancel()
-            await self.ended.wait()
-        else:
-            await self._ending.stop(reason, fast=fast)
+            await self._settled.wait()
+        await self._ending.stop(reason, fast=fast)
         return self._ending.exit
 
     async def _crash(self, error: AdapterError) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from adapter.session.record import DaemonRecord, KeyedTurn, SessionRecord
 from protocol.events import TurnUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
 FILE = "ledger.sqlite3"
@@ -93,8 +94,8 @@ def put_daemon(daemon: DaemonRecord) -> Statement:
     return "INSERT OR REPLACE INTO daemons (daemon_id, pid, started, boot_id, began_at) VALUES (?, ?, ?, ?, ?)", values
 
 
-def put_session(record: SessionRecord, daemon_id: str) -> Statement:
-    """A session, new or changed."""
+def put_session(record: SessionRecord, daemon_id: str, *, keep: bool = False) -> Statement:
+    """A session, new or changed; with `keep` only where there is none of its id."""
     usage = record.usage
     values = (
         record.session_id,
@@ -115,7 +116,14 @@ def put_session(record: SessionRecord, daemon_id: str) -> Statement:
         usage.cache_read_input_tokens,
         usage.cache_creation_input_tokens,
     )
-    return f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * len(values))})", values
+    other = "IGNORE" if keep else "REPLACE"
+    return f"INSERT OR {other} INTO sessions VALUES ({', '.join('?' * len(values))})", values
+
+
+def forget_start(session_id: str, daemon_id: str) -> Statement:
+    """A session of this daemon's did not start."""
+    statement = "DELETE FROM sessions WHERE session_id = ? AND daemon_id = ? AND state = 'starting'"
+    return statement, (session_id, daemon_id)
 
 
 def settle_dead_daemon(daemon_id: str) -> list[Statement]:
@@ -165,10 +173,16 @@ def read_ended_sessions(connection: sqlite3.Connection, limit: int) -> list[Sess
     return [_session(row) for row in connection.execute(query, (limit,))]
 
 
-def read_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRecord]:
-    """The latest sessions, live ones too, of all daemons, latest first."""
+def read_sessions(connection: sqlite3.Connection, limit: int, *, dead: Container[str] = ()) -> list[SessionRecord]:
+    """The latest sessions, live ones too, of all daemons, latest first; those of `dead` daemons as ended."""
     rows = connection.execute("SELECT * FROM sessions ORDER BY last_used_at DESC LIMIT ?", (limit,))
-    return [_session(row) for row in rows]
+    found = [(row[1], _session(row)) for row in rows]
+    return [
+        replace(record, state="ended", reason="crashed", pid=None)
+        if daemon_id in dead and record.state != "ended"
+        else record
+        for daemon_id, record in found
+    ]
 
 
 def read_session(connection: sqlite3.Connection, session_id: str) -> SessionRecord | None:

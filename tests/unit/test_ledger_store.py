@@ -117,3 +117,20 @@ def test_the_oldest_keys_are_forgotten() -> None:
         keys.remember(f"k{at}", "d", turn)
     assert keys.find("k0", "d") is None
     assert keys.find(f"k{KEPT}", "d") is turn
+
+
+def test_a_start_that_fails_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) -> None:
+    with closing(store.connect(tmp_path)) as connection:
+        store.write(connection, [store.put_session(record("old", "ended"), "d1")])
+        for id in ("old", "new"):
+            store.write(connection, [store.put_session(record(id, "starting"), "d2", keep=True)])
+        assert store.read_session(connection, "old") == record("old", "ended")
+        store.write(connection, [store.forget_start(id, "d2") for id in ("old", "new")])
+        assert [each.session_id for each in store.read_sessions(connection, 5)] == ["old"]
+
+
+def test_the_sessions_of_a_dead_daemon_are_listed_as_ended(tmp_path: Path) -> None:
+    with closing(store.connect(tmp_path)) as connection:
+        store.write(connection, [store.put_session(record(id), daemon) for id, daemon in (("a", "dead"), ("b", "d2"))])
+        found = {each.session_id: (each.state, each.pid) for each in store.read_sessions(connection, 5, dead=["dead"])}
+    assert found == {"a": ("ended", None), "b": ("idle", 42)}
