@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     be used.
     """
     _end_quietly_on_signals()
+    _open_missing_descriptors()
 
     import gc
 
@@ -32,17 +33,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import_pydantic_without_plugins()
 
-    from adapter import config, log
+    from adapter import config
 
     try:
         command, settings, as_json = config.parse(sys.argv[1:] if argv is None else argv)
-        log.set_up(settings.log_level, file=settings.log_file, as_json=settings.log_json)
-    except (config.ConfigError, OSError) as error:
+        _set_up_log(settings)
+    except config.ConfigError as error:
         sys.stderr.write(f"agent-adapter: {error}\n")
         return USAGE_ERROR
     if command in FACES:
         return _serve(FACES[command], settings)
     return _run(command, settings, as_json=as_json)
+
+
+def _set_up_log(settings: Settings) -> None:
+    from adapter import config, log
+
+    try:
+        log.set_up(settings.log_level, file=settings.log_file, as_json=settings.log_json)
+    except OSError as error:
+        raise config.ConfigError(f"log_file: {settings.log_file}: {error.strerror or error}") from None
 
 
 def _end_quietly_on_signals() -> None:
@@ -51,6 +61,19 @@ def _end_quietly_on_signals() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+
+
+def _open_missing_descriptors() -> None:
+    """Who started us may have closed stdin, stdout or stderr: what we open next would come to stand in their places,
+    and get what is meant for them."""
+    import os
+
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
 
 
 def _serve(face: str, settings: Settings) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,9 +46,7 @@ class Settings(BaseModel):
     max_sessions: int = Field(
         64, ge=1, description="Live sessions at once. A CLI takes about 250 MB, so 64 fill 16 GB."
     )
-    max_queue: int = Field(
-        32, ge=0, description="Messages of a session that wait for their turn (contract, section 2)."
-    )
+    max_queue: int = Field(32, ge=0, description="Messages of a session that wait for their turn.")
     idle_timeout: float = Field(600, ge=0, description="An idle session is ended after this. 0: never.")
     silence_timeout: float = Field(
         120, ge=0, description="A turn without any sign of life from the CLI ends after this. 0: never."
@@ -126,9 +124,11 @@ def add_flags(parser: argparse.ArgumentParser, model: type[Settings] = Settings)
         if field.annotation is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
         else:
-            parser.add_argument(
-                flag, default=argparse.SUPPRESS, metavar="VALUE", help=f"{text} Default: {field.default}"
-            )
+            words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            shown = ", ".join(field.default) if isinstance(field.default, list) else field.default
+            if shown not in (None, ""):
+                text += f" Default: {shown}"
+            parser.add_argument(flag, default=argparse.SUPPRESS, metavar="|".join(words) or "VALUE", help=text)
 
 
 def own_settings(model: type[Settings]) -> list[str]:
@@ -186,6 +186,7 @@ def load_as(
 def _said(place: tuple[int | str, ...], message: str, sources: Mapping[str, str]) -> str:
     """What is wrong with a value, and where that value comes from; with no place it is the settings together."""
     name = ".".join(map(str, place))
+    message = "there is no such setting" if message == "Extra inputs are not permitted" else message
     return f"{sources.get(str(place[0]), '')} ({name}): {message}" if place else message.removeprefix("Value error, ")
 
 
@@ -201,9 +202,16 @@ def _read_flags(model: type[Settings], flags: Mapping[str, Any]) -> tuple[dict[s
 
 
 def state_folder(settings: Settings) -> Path:
-    """Where the ledger is."""
+    """Where the ledger is.
+
+    Raises:
+        ConfigError: nowhere, because nobody says where this user's files are.
+    """
     given = settings.state_dir
-    return Path(given).expanduser() if given else Path(platformdirs.user_state_dir("agent-adapter", appauthor=False))
+    folder = Path(given).expanduser() if given else Path(platformdirs.user_state_dir("agent-adapter", appauthor=False))
+    if not given and not folder.is_absolute():
+        raise ConfigError("this user has no home folder: set HOME or state_dir")
+    return folder
 
 
 def default_file() -> Path:
@@ -223,7 +231,9 @@ def _read_file(file: Path | None, environment: Mapping[str, str]) -> tuple[dict[
         if chosen is not None:
             raise ConfigError(f"{path}: no such settings file") from None
         return {}, str(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
@@ -251,7 +261,8 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
         prog="agent-adapter",
         parents=[common],
         description="Without a subcommand: serve a parent process over stdin and stdout (JSON-RPC 2.0; see SPEC.md). "
-        "Every setting can also be given in the environment (AGENT_ADAPTER_IDLE_TIMEOUT=600) or in the settings file.",
+        "Every setting can also be given in the environment (AGENT_ADAPTER_IDLE_TIMEOUT=600) or in the settings file. "
+        "Times are in seconds, sizes in bytes; commas separate a list.",
     )
     parser.add_argument("--version", "-V", action="version", version=f"agent-adapter {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -274,5 +285,6 @@ def parse(argv: Sequence[str]) -> tuple[str, Settings, bool]:
     if given.command != "http":
         model = Settings
     settings = load_as(model, vars(given), os.environ, getattr(given, "config", None))
+    state_folder(settings)  # where it is nowhere, now is the time to say so
     command = " ".join(filter(None, (given.command or "serve", getattr(given, "action", None))))
     return command, settings, getattr(given, "json", False)

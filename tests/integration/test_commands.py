@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapter.commands.doctor import check_folder
 from tests.support.daemon import ROOT
 
 if TYPE_CHECKING:
@@ -75,6 +76,36 @@ def test_an_empty_ledger_lists_no_sessions_and_has_nothing_to_clean(tmp_path: Pa
     assert run("sessions", *state).stdout == "No sessions.\n"
     assert json.loads(run("sessions", "--json", *state).stdout) == []
     assert run("sessions", "clean", *state).stdout == "Nothing was left.\n"
+    (tmp_path / "file").touch()
+    unusable = run("sessions", "clean", "--state-dir", str(tmp_path / "file"))
+    assert (unusable.returncode, unusable.stdout) == (1, "")
+    assert "doctor" in unusable.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_are_an_end_of_input_and_nothing_worse(tmp_path: Path, closed: str) -> None:
+    command = f"exec {sys.executable} -m adapter --claude-path {MOCK} --state-dir {tmp_path} {closed}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_working_folder_that_is_gone_is_no_crash_of_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    check = check_folder()
+    assert (check.ok, "gone" in check.detail) == (False, True)
 
 
 @pytest.mark.spec("10.2")

@@ -77,7 +77,7 @@ def test_an_empty_variable_counts_as_none_and_a_foreign_one_is_nobodys_business(
         ({"max_queue": "many"}, {}, "", ["--max-queue", "max_queue", "integer"]),
         ({}, {"AGENT_ADAPTER_IDLE_TIMEOUT": "-1"}, "", ["AGENT_ADAPTER_IDLE_TIMEOUT", "greater than or equal to 0"]),
         ({}, {}, "max_sessions = 0\n", ["config.toml", "max_sessions"]),
-        ({}, {}, "no_such_setting = 1\n", ["config.toml", "no_such_setting"]),
+        ({}, {}, "no_such_setting = 1\n", ["config.toml", "no_such_setting", "no such setting"]),
         ({}, {}, "max_queue = [1\n", ["config.toml"]),
         ({}, {}, 'log_level = "loud"\n', ["log_level", "'debug'"]),
         ({"interrupt_grace": "0"}, {"AGENT_ADAPTER_MAX_QUEUE": "x"}, "", ["--interrupt-grace", "MAX_QUEUE"]),
@@ -151,6 +151,21 @@ def test_the_ledgers_folder_is_the_platforms_or_the_one_that_is_set(tmp_path: Pa
     assert state_folder(Settings(state_dir=str(tmp_path))) == tmp_path
     assert state_folder(Settings()).name == "agent-adapter"
     assert state_folder(Settings(state_dir="~/x")).is_absolute()
+
+
+def test_a_user_without_a_home_is_told_to_say_where_files_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_state_dir", lambda *_, **__: "~/.local/state/agent-adapter")
+    with pytest.raises(ConfigError, match="HOME"):
+        parse([])
+
+
+def test_the_help_names_the_words_that_a_setting_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["http", "--help"])
+    printed = capsys.readouterr().out
+    assert "--log-level debug|info|warning|error" in printed
+    assert "--permissions deny|ask" in printed
+    assert "None" not in printed
 
 
 def test_every_setting_says_what_it_is_for() -> None:
