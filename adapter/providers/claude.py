@@ -103,7 +103,7 @@ class ClaudeAdapter(ProviderAdapter):
         try:
             path = self.find()
         except AdapterError as error:
-            return ProviderHealth(PROVIDER, False, error=f"{error.message}. {error.hint}", hint=error.hint)
+            return ProviderHealth(PROVIDER, False, error=error.message, hint=error.hint)
         return await self._health.look(path)
 
     async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
@@ -141,6 +141,9 @@ class ClaudeAdapter(ProviderAdapter):
             query = claude_queries.QUERIES[name]
             answer = claude_queries.parse(name, await process.request(query.subtype, **query.fields(params)))
             return answer if told is None else told
+        except claude_queries.Refused as error:
+            text, hint = f"The CLI refused {name!r}: {error}", "It needs checkpoint in the session's config."
+            raise ProviderError(PROVIDER, ErrorKind.UNSUPPORTED, text, hint=hint, session_id=session_id) from error
         except RemoteProtocolError as error:
             raise ProviderError(
                 PROVIDER, ErrorKind.PROTOCOL_ERROR, f"{name}: {error}", session_id=session_id

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+class Refused(RemoteProtocolError):
+    """The CLI said no, in an answer that is none of its errors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """One question: the CLI's subtype, its fields from our params, our result from its answer."""
@@ -118,7 +122,7 @@ def _mcp_server(server: Json) -> Json:
 
 def _rewound(answer: Json) -> Json:
     if not answer.get("canRewind"):
-        raise RemoteProtocolError(str(answer.get("error") or "nothing to set back"))
+        raise Refused(str(answer.get("error") or "nothing to set back"))
     return {
         "files": answer.get("filesChanged") or [],
         "insertions": answer.get("insertions") or 0,
@@ -164,7 +168,7 @@ def parse(name: str, answer: Json) -> Json:
     """Our result of a question, from the CLI's answer.
 
     Raises:
-        RemoteProtocolError: the answer is not of the shape that is known, or says no.
+        RemoteProtocolError: the answer is not of the shape that is known, or says no (`Refused`).
     """
     try:
         return QUERIES[name].result(answer)

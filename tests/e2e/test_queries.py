@@ -79,8 +79,9 @@ async def test_files_are_set_back_to_what_they_were_before_a_turn(stage: Stage, 
         assert written.exists()
         assert await talk.call("rewind_files", turn_id=heard.id) == would
         assert not written.exists()
-        with pytest.raises(RpcError, match="checkpoint"):
+        with pytest.raises(RpcError, match="checkpoint") as refusal:
             await talk.call("rewind_files", turn_id="no such turn")
+        assert refusal.value.data["kind"] == "unsupported"
 
 
 async def test_a_conversation_can_be_renamed_and_an_unknown_task_stopped(stage: Stage, workspace: Path) -> None:
