@@ -24,7 +24,7 @@ class Fields:
 
     def __init__(self, value: Any, path: str = "") -> None:
         if not isinstance(value, dict):
-            raise invalid("must be an object", path or None)
+            raise invalid("must be an object" if path else "The body must be a JSON object.", path or None)
         self._value = value
         self._path = path
         self._read: set[str] = set()

@@ -150,7 +150,8 @@ async def test_a_session_that_has_ended_is_taken_up_again(caller: Caller) -> Non
 
 
 async def test_sessions_are_listed_shown_and_ended(caller: Caller) -> None:
-    answer = await caller.ask("listed")
+    answer = await caller.ask("listed", headers={"x-agent-adapter-session": "by name"})
+    assert (await caller.client.get("/v1/sessions/by name")).json()["id"] == answer.session
     (entry,) = [each for each in await caller.sessions() if each["id"] == answer.session]
     assert (entry["state"], entry["turns"], entry["requests"]) == ("idle", 1, 0)
     assert (await caller.client.get(f"/v1/sessions/{answer.session}")).json() == entry

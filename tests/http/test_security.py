@@ -88,7 +88,8 @@ async def test_a_server_that_nobody_configured_keeps_its_token_in_a_file_and_nee
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         await daemon.close_stdin()
         async with httpx.AsyncClient(base_url=url) as client:
-            assert (await client.get("/healthz")).status_code == 200
+            health = await client.get("/healthz")
+            assert (health.status_code, health.headers["request-id"][:4]) == (200, "req_")
             assert (await client.post("/v1/messages", json=QUESTION)).status_code == 401
             answer = await client.post("/v1/messages", json=QUESTION, headers={"authorization": f"Bearer {token}"})
             assert (answer.status_code, answer.json()["type"]) == (200, "message")

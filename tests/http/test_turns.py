@@ -155,6 +155,8 @@ async def test_what_is_no_request_is_told_so_in_each_apis_shape(caller: Caller) 
     assert (missing.status_code, missing.json()["error"]["type"]) == (404, "not_found_error")
     wrong = await caller.client.get("/v1/messages")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    wrong = await caller.client.put("/v1/sessions/any")
+    assert {each.strip() for each in wrong.headers["allow"].split(",")} == {"GET", "HEAD", "DELETE"}
     strict = await caller.ask("x", headers={"x-agent-adapter-strict": "true"}, temperature=1)
     assert (strict.status, "temperature" in strict.body["error"]["message"]) == (400, True)
     odd = await caller.ask("x", headers={"x-agent-adapter-tools": "some"})

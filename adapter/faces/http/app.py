@@ -71,15 +71,14 @@ class TurnEndpoint:
 def build_app(desk: Desk, endpoints: Endpoints, settings: HttpSettings) -> ASGIApp:
     """The application with all its endpoints."""
     routes = [
-        _route("/v1/messages", "POST", TurnEndpoint(read_messages_request, desk, settings)),
-        _route("/v1/messages/count_tokens", "POST", endpoints.count_tokens),
-        _route("/v1/chat/completions", "POST", TurnEndpoint(read_chat_request, desk, settings)),
-        _route("/v1/responses", "POST", TurnEndpoint(read_responses_request, desk, settings)),
-        _route("/v1/models", "GET", endpoints.list_models),
-        _route("/v1/models/{id:path}", "GET", endpoints.show_model),
-        _route("/v1/sessions", "GET", endpoints.list_sessions),
-        _route("/v1/sessions/{id}", "GET", endpoints.show_session),
-        _route("/v1/sessions/{id}", "DELETE", endpoints.end_session),
+        _route("/v1/messages", POST=TurnEndpoint(read_messages_request, desk, settings)),
+        _route("/v1/messages/count_tokens", POST=endpoints.count_tokens),
+        _route("/v1/chat/completions", POST=TurnEndpoint(read_chat_request, desk, settings)),
+        _route("/v1/responses", POST=TurnEndpoint(read_responses_request, desk, settings)),
+        _route("/v1/models", GET=endpoints.list_models),
+        _route("/v1/models/{id:path}", GET=endpoints.show_model),
+        _route("/v1/sessions", GET=endpoints.list_sessions),
+        _route("/v1/sessions/{id}", GET=endpoints.show_session, DELETE=endpoints.end_session),
         Route("/openapi.json", _show_document, methods=["GET"]),
         Route("/healthz", _say_ok, methods=["GET"]),
         Route("/", _say_ok, methods=["GET"]),
@@ -88,19 +87,19 @@ def build_app(desk: Desk, endpoints: Endpoints, settings: HttpSettings) -> ASGIA
     return Starlette(routes=routes, exception_handlers={HTTPException: _on_http_exception, Exception: _on_defect})
 
 
-def _route(path: str, method: str, endpoint: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
-    """A route whose failures are told in its API's shape."""
+def _route(path: str, **endpoints: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
+    """A route, with an endpoint for each method, whose failures are told in its API's shape."""
 
     async def answer(request: Request) -> ASGIApp:
         request.state.request_id = new_id()
         try:
-            return await endpoint(request)
+            return await endpoints["GET" if request.method == "HEAD" else request.method](request)
         except HttpError as error:
             return tell_failure(request, error.failure)
         except AdapterError as error:
             return tell_failure(request, failed_start(error))
 
-    return Route(path, answer, methods=[method])
+    return Route(path, answer, methods=list(endpoints))
 
 
 def tell_failure(request: Request, failure: Failure) -> Response:
@@ -117,11 +116,12 @@ def speaks_anthropic(request: Request) -> bool:
 
 
 async def _show_document(request: Request) -> Response:
-    return Response(_encode(openapi.document(__version__)), media_type="application/json")
+    body = _encode(openapi.document(__version__))
+    return Response(body, headers=id_headers(new_id()), media_type="application/json")
 
 
 async def _say_ok(request: Request) -> Response:
-    return PlainTextResponse("ok")
+    return PlainTextResponse("ok", headers=id_headers(new_id()))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

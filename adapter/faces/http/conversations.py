@@ -43,6 +43,14 @@ OWNERS = 4
 """Conversations that are remembered for one beginning; from two on it is nobody's in particular."""
 
 
+def id_of(name: str) -> str:
+    """The id of the conversation that a client calls so: a UUID as it is, any other name by a UUID made from it."""
+    try:
+        return str(uuid.UUID(name))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 @dataclass(frozen=True, slots=True)
 class _Answered:
     """Where an answer was given."""

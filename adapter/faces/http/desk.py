@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, TypeVar
 
+from adapter.faces.http.conversations import id_of
 from adapter.faces.http.job import Job
 from adapter.faces.http.renderings import ID_PREFIXES
 from adapter.faces.http.repeats import Repeats
@@ -132,14 +133,10 @@ def _reply(request: TurnRequest, conversation: Conversation) -> Reply:
 
 
 def _named(headers: Mapping[str, str]) -> str | None:
-    """The conversation that a header names: a UUID as it is, any other name by a UUID made from it."""
+    """The conversation that a header names."""
     for name in SESSION_HEADERS:
-        value = headers.get(name, "").strip()
-        if value:
-            try:
-                return str(uuid.UUID(value))
-            except ValueError:
-                return str(uuid.uuid5(uuid.NAMESPACE_OID, value))
+        if value := headers.get(name, "").strip():
+            return id_of(value)
     return None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from adapter.faces.http.body import read_json, tell_json
+from adapter.faces.http.conversations import id_of
 from protocol.httperrors import not_found
 from protocol.tokens import estimate_tokens
 from protocol.wire.messages_api import read_messages_request
@@ -64,7 +65,7 @@ class Endpoints:
 
     def _find(self, request: Request) -> Conversation:
         id = request.path_params["id"]
-        conversation = self._conversations.find(id)
+        conversation = self._conversations.find(id_of(id))
         if conversation is None:
             raise not_found(f"There is no session {id!r}.")
         return conversation

@@ -134,8 +134,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        hint = "; end what listens there, or choose another --port" if error.errno == errno.EADDRINUSE else ""
-        raise ConfigError(f"{host}:{port}: {error.strerror or error}{hint}") from None
+        # The library's own words for an address in use repeat the address.
+        in_use = "Address already in use; end what listens there, or choose another --port"
+        why = in_use if error.errno == errno.EADDRINUSE else error.strerror or error
+        raise ConfigError(f"{host}:{port}: {why}") from None
     # Connections inherit it. asyncio sets it for those alone whose socket names its protocol, which this one does not;
     # without it, all but the first of an answer's pieces wait up to 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -153,7 +155,9 @@ def _listen_on_path(path: str) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"socket: {path}: {error.strerror or error}") from None
+        in_use = "something is there already; end what listens on it, or choose another path"
+        why = in_use if error.errno == errno.EADDRINUSE else error.strerror or error
+        raise ConfigError(f"socket: {path}: {why}") from None
     finally:
         os.umask(before)
     return listener

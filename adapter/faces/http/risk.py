@@ -6,6 +6,7 @@ Owns the words and the file that remembers. Refuses to serve without: a warning 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -65,4 +66,6 @@ def _write(folder: Path, providers: list[str]) -> None:
         own.write_text(text + "\n")
         own.replace(folder / FILE)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            own.unlink()
         raise ConfigError(f"{folder}: cannot be written: {error.strerror or error}; set state_dir") from None

@@ -83,9 +83,10 @@ def keep_token(folder: Path) -> Path:
 def _write_once(path: Path, text: str) -> None:
     """Put a whole file in place; the first of several writers wins, and none is seen half-written."""
     own = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
         os.link(own, path)
     except FileExistsError:
         pass
