@@ -367,9 +367,11 @@ async def test_a_long_history_is_replayed_whole_and_in_order_before_the_answer(w
         assert await editor.prompt(id, "hello") == "end_turn"
         shown = [each["messageId"] for each in editor.updates() if "messageId" in each]
         assert len({each.rpartition("-")[0] for each in shown}) == 2  # what is told twice has ids of its own
-        await editor.request("session/close", sessionId=id)
         place = {"cwd": str(workspace), "mcpServers": []}
+        closed = await editor.post("session/close", sessionId=id)
         for asked in [await editor.post("session/resume", sessionId=id, **place) for _ in range(2)]:
             assert "modes" in await editor.response(asked)
+        assert await editor.response(closed) == {}
+        assert await editor.prompt(id, "hello") == "end_turn"
         await editor.request("session/delete", sessionId=id)
         assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}

@@ -10,6 +10,7 @@ import os
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import anyio
 
@@ -62,8 +63,8 @@ class Methods:
         self._connection = Connection(around.providers, self._provider)
         self._by_id: dict[str, AcpSession] = {}
         self._by_own_id: dict[str, AcpSession] = {}
-        self._coming_back: dict[str, anyio.Event] = {}
-        """The sessions that are being brought back, by what the editor calls them; set when that is over."""
+        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
+        """By what the editor calls a session. See `_alone`."""
         self._running: dict[Id, tuple[AcpSession, Prompt]] = {}
         self.requests: dict[str, Callable[[Call, Json], Awaitable[Json]]] = {
             "initialize": self._connection.initialize,
@@ -107,13 +108,19 @@ class Methods:
 
     async def _resume(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
-        if id not in self._by_id:
-            await self._require_there(id, place)
-        session, _ = await self._bring_back(call, id, place)
+        async with self._alone(id):
+            if id not in self._by_id:
+                await self._require_there(id, place)
+            session, _ = await self._bring_back(call, id, place)
         return session.state
 
     async def _load(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
+        async with self._alone(id):
+            session = await self._load_alone(call, id, place)
+        return session.state
+
+    async def _load_alone(self, call: Call, id: str, place: Place) -> AcpSession:
         read = partial(self._history, id, place, max_bytes=HISTORY_PAGE)
         # Begun before the CLI starts: what cannot be found is then told at once, and what it adds is not told twice.
         page = await read()
@@ -125,24 +132,18 @@ class Methods:
             await self._sink.wait_ready(session.own_id)
             page = await read(cursor=page.next_cursor)
         session.replay(page.events, writer, last=True)
-        return session.state
+        return session
 
     async def _bring_back(self, call: Call, id: str, place: Place) -> tuple[AcpSession, bool]:
-        """The session of this id, and whether it had to be begun. Of several calls at once one begins it."""
-        while (begun := self._coming_back.get(id)) is not None:
-            await begun.wait()
+        """The session of this id, and whether it had to be begun."""
         known = self._by_id.get(id)
-        if known is None:
-            over = self._coming_back[id] = anyio.Event()
-            try:
-                session = await self._begin(call, place, id=id, resume=id)
-            finally:
-                del self._coming_back[id]
-                over.set()
-        else:
-            session = known
+        session = known or await self._begin(call, place, id=id, resume=id)
         call.after_reply.append(session.tell)
         return session, known is None
+
+    def _alone(self, id: str) -> anyio.Lock:
+        """Held by whoever begins, tells the history of, or ends a session that the editor knows."""
+        return self._locks.setdefault(id, anyio.Lock())
 
     async def _require_there(self, id: str, place: Place) -> None:
         """Look for a conversation before it is resumed by its id: the CLI takes a title in its place, too."""
@@ -199,9 +200,10 @@ class Methods:
         self._peer.send_bytes(bodies, lane=lane)
 
     async def _close(self, call: Call, params: Json) -> Json:
-        session = self._get(params)
-        session.prompts.cancel()
-        await self._end(session)
+        async with self._alone(wire.read_text(params, "sessionId")):
+            session = self._get(params)
+            session.prompts.cancel()
+            await self._end(session)
         return {}
 
     async def _end(self, session: AcpSession) -> None:
@@ -214,15 +216,16 @@ class Methods:
 
     async def _delete(self, call: Call, params: Json) -> Json:
         id = wire.read_text(params, "sessionId")
-        session = self._by_id.get(id)
-        if session is not None:
-            session.prompts.cancel()
-            await self._end(session)
-        try:
-            await self._registry.archive.delete(session.own_id if session is not None else id, self._provider)
-        except AdapterError as error:
-            if error.kind is not ErrorKind.SESSION_NOT_FOUND:
-                raise
+        async with self._alone(id):
+            session = self._by_id.get(id)
+            if session is not None:
+                session.prompts.cancel()
+                await self._end(session)
+            try:
+                await self._registry.archive.delete(session.own_id if session is not None else id, self._provider)
+            except AdapterError as error:
+                if error.kind is not ErrorKind.SESSION_NOT_FOUND:
+                    raise
         return {}
 
     async def _list(self, call: Call, params: Json) -> Json:
