@@ -32,8 +32,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.NOTPARALLEL:
-.PHONY: help run test lint type imports unit integration e2e faults real-cli fetch foreign format lock clean
+.PHONY: help run test checks lint type imports unit integration e2e faults real-cli fetch foreign format lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile
@@ -41,8 +40,11 @@ help: ## list the commands
 run: $(VENV)/run.stamp ## drive a conversation through the daemon and show the traffic (CLI=mock: without tokens)
 	@$(BIN)/python examples/parent.py --cli $(CLI)
 
-test: lint type imports fetch ## everything: lint, types, import rules, and all the tests, real CLI included
+test: ## everything: lint, types, import rules, and all the tests, real CLI included
+	@$(MAKE) --jobs=3 checks fetch # side by side: to fetch is mostly to wait
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+
+checks: lint type imports # what takes no test
 
 lint: $(VENV)/dev.stamp ## style and mistakes
 	$(BIN)/ruff check .
@@ -60,19 +62,18 @@ unit: $(VENV)/dev.stamp ## the tests that start no process of the daemon's
 integration: $(VENV)/dev.stamp ## the tests with real processes and the mock CLIs
 	$(BIN)/python -m pytest $(wildcard tests/integration tests/conformance)
 
-e2e: fetch ## the tests with the real CLI, against a model server on this machine
+e2e: $(VENV)/dev.stamp fetch ## the tests with the real CLI, against a model server on this machine
 	$(BIN)/python -m pytest tests/e2e
 
-faults: real-cli ## the whole fault matrix, printed and written to docs/faults.md (half an hour)
+faults: $(VENV)/dev.stamp real-cli ## the whole fault matrix, printed and written to docs/faults.md (half an hour)
 	$(BIN)/python -m tests.faults --write docs/faults.md
 
-real-cli: $(VENV)/dev.stamp ## fetch the real CLI for the tests, where npm is there
+fetch: real-cli foreign # what the tests drive that nobody here wrote
+
+real-cli: $(VENV)/venv.stamp ## fetch the real CLI for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_cli $(CLAUDE_VERSIONS) script:$(CLAUDE_OLDEST)
 
-fetch: $(VENV)/dev.stamp # both at once: each mostly waits
-	@$(BIN)/python -m tests.support.install_foreign & other=$$!; $(MAKE) real-cli && wait $$other
-
-foreign: $(VENV)/dev.stamp ## fetch the clients that nobody here wrote, for the tests, where npm is there
+foreign: $(VENV)/venv.stamp ## fetch the clients that nobody here wrote, for the tests, where npm is there
 	@$(BIN)/python -m tests.support.install_foreign
 
 bench: $(VENV)/run.stamp ## measure the daemon beside its peers (BENCH=--quick: 90 seconds)
@@ -120,5 +121,5 @@ $(VENV)/run.stamp: $(VENV)/venv.stamp pyproject.toml requirements/build.txt requ
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	@echo "installing what the tests need (requirements/dev.txt)"
-	@$(PINNED) -r requirements/dev.txt
+	@$(PINNED) --no-compile -r requirements/dev.txt # much of it is never imported (12 s of CPU)
 	@touch $@
