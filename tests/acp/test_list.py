@@ -25,7 +25,8 @@ async def test_each_conversation_is_on_one_page_and_the_last_page_has_no_cursor(
 ) -> None:
     ids = {str(uuid.uuid4()) for _ in range(LIST_LIMIT + 2)}
     for id in ids:
-        Script(str(workspace)).user("u1", f"I am {id}").write(tmp_path / "claude", str(workspace), id)
+        asked = f'I am {id}\n<context ref="file:///a">\nx\n</context>'
+        Script(str(workspace)).user("u1", asked).write(tmp_path / "claude", str(workspace), id)
     Script("/elsewhere").user("u1", "elsewhere").write(tmp_path / "claude", "/elsewhere", str(uuid.uuid4()))
     environment = mock_environment("default", "acp-list", str(tmp_path)) | {"HOME": str(tmp_path)}
     async with run_editor("--claude-path", str(MOCK), env=environment, capabilities={}) as editor:

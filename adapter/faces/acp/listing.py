@@ -38,7 +38,7 @@ async def list_sessions(archive: Archive, provider: str, params: Json, ids: Mapp
         id = ids.get(holder or "", each.provider_session_id)
         told: Json = {"sessionId": id}
         told |= {"cwd": each.working_dir or cwd or "/", "updatedAt": _iso(each.last_used_at)}
-        title = each.title or plain_title(each.first_prompt or "")
+        title = each.title if each.title != each.first_prompt else plain_title(each.first_prompt or "")
         # The CLI may have begun anew under a session: the older part is then not to be had by the session's id.
         sessions.setdefault(id, {**told, **({"title": title} if title else {})})
     return {"sessions": list(sessions.values()), **({"nextCursor": following} if following else {})}
