@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from adapter.config import Settings
 
@@ -22,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 after an orderly end, 1 where a subcommand found something wrong, 2 for a command line or a setting that cannot
     be used.
     """
-    _end_quietly_on_signals()
+    # Nothing has been begun that would have to end. An exception would not do: Python 3.11 makes another of one that is
+    # raised in a `__set_name__`, of which there are hundreds in what is imported now.
+    _on_signals(lambda: os._exit(0))
     _open_missing_descriptors()
 
     import gc
@@ -55,19 +58,17 @@ def _set_up_log(settings: Settings) -> None:
         raise config.ConfigError(f"log_file: {settings.log_file}: {error.strerror or error}") from None
 
 
-def _end_quietly_on_signals() -> None:
-    """A signal while we still start, with nothing running, is an orderly end as well. `app.serve` takes over later."""
+def _on_signals(act: Callable[[], object]) -> None:
+    """A signal while we still start is an orderly end as well. `app.serve` takes over later."""
     import signal
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: act())
 
 
 def _open_missing_descriptors() -> None:
     """Who started us may have closed stdin, stdout or stderr: what we open next would come to stand in their places,
     and get what is meant for them."""
-    import os
-
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)
@@ -97,11 +98,14 @@ def _serve(face: str, settings: Settings) -> int:
     # What was imported stays: the collector need not look at it again. It was off while nothing could be garbage.
     gc.freeze()
     gc.enable()
-    anyio.run(app.serve, settings, claimed, build, opening)
+    ended: list[bool] = []
+    _on_signals(lambda: ended.append(True))
+    anyio.run(app.serve, settings, claimed, build, opening, ended)
     return 0
 
 
 def _run(command: str, settings: Settings, *, as_json: bool) -> int:
+    _on_signals(lambda: sys.exit(0))
     if command == "doctor":
         from adapter.commands import doctor
 

@@ -30,6 +30,8 @@ from adapter.session.registry import Registry
 from adapter.stdio import Outbox, Stdio, wait_reader_gone
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from anyio.abc import TaskGroup
 
     from adapter.config import Settings
@@ -81,7 +83,13 @@ def _open_http(settings: Settings) -> FaceBuilder:
     return partial(HttpFace, open_entrance(cast("HttpSettings", settings), [CLAUDE]))
 
 
-async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder, opening: Opening | None = None) -> None:
+async def serve(
+    settings: Settings,
+    stdio: Stdio,
+    build_face: FaceBuilder,
+    opening: Opening | None = None,
+    ended: Collection[bool] = (),
+) -> None:
     """Serve a face until the end is asked for; nothing of ours runs when this returns.
 
     Args:
@@ -89,6 +97,7 @@ async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder, openi
         stdio: its descriptors.
         build_face: makes the face.
         opening: what was heard and said on the descriptors before; None for nothing.
+        ended: has something in it once a signal came before there was somebody here to receive it.
     """
     watch_without_threads()
     over = anyio.Event()
@@ -101,7 +110,7 @@ async def serve(settings: Settings, stdio: Stdio, build_face: FaceBuilder, openi
         registry = Registry(providers, _limits(settings), ledger, tasks)
         face = build_face(Surroundings(stdio.input, outbox, registry, providers, settings, over.set, opening))
         tasks.start_soon(outbox.run)
-        tasks.start_soon(_wait_for_signals, over)
+        tasks.start_soon(_wait_for_signals, over, ended)
         if face.over_stdio:
             tasks.start_soon(_wait_for_broken_pipe, stdio.output, outbox, over)
         services = GuardedTasks(tasks, "the daemon")
@@ -183,8 +192,10 @@ async def _look_at_providers(providers: ProviderManager, scope: anyio.CancelScop
         await providers.warn_of_unavailable()
 
 
-async def _wait_for_signals(over: anyio.Event) -> None:
+async def _wait_for_signals(over: anyio.Event, ended: Collection[bool]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        if ended:
+            over.set()
         async for number in received:
             log.info("%s", signal.Signals(number).name)
             over.set()

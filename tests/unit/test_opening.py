@@ -191,3 +191,32 @@ def test_every_module_before_the_first_answer_is_known(arguments: list[str], sai
     loaded = json.loads(done.stderr)
     assert {name for name in loaded if name.startswith(("adapter.", "protocol."))} <= {*expected}
     assert [name for name in loaded if name in LATER] == []
+
+
+IN_AN_IMPORT = """
+class Late:
+    def __set_name__(self, *_):
+        os.kill(os.getpid(), signal.SIGTERM)
+    def __init__(self, *_):
+        type("Imported", (), {"late": self})
+opening.listen = Late
+"""
+BEFORE_ANYBODY_WAITS_FOR_IT = """
+from adapter import app
+made = app.new_daemon_id
+def late():
+    os.kill(os.getpid(), signal.SIGTERM)
+    return made()
+app.new_daemon_id = late
+"""
+
+
+@pytest.mark.parametrize("when", [IN_AN_IMPORT, BEFORE_ANYBODY_WAITS_FOR_IT])
+def test_a_signal_while_the_daemon_starts_is_an_orderly_end(when: str) -> None:
+    script = "import os, signal\nfrom adapter import __main__, opening\n" + when + "__main__.main([])\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as daemon:
+        assert daemon.wait(DAEMON_TIMEOUT_S) == 0
+        assert daemon.stderr is not None
+        assert b"Traceback" not in daemon.stderr.read()
