@@ -81,9 +81,11 @@ def _serve(face: str, settings: Settings) -> int:
     import gc
 
     from adapter import config, stdio
-    from adapter.faces.greetings import OPENINGS
 
     claimed = stdio.claim()
+
+    from adapter.faces.greetings import OPENINGS
+
     opening = OPENINGS[face](claimed, settings) if face in OPENINGS else None
 
     import anyio
