@@ -134,7 +134,7 @@ class CallWriter:
         about: Json = {"toolName": call.name}
         if call.parent is not None:
             about["parentToolUseId"] = call.parent
-        meta: Json = {"claudeCode": about}
+        meta: Json = {"tool_name": call.name, "claudeCode": about}
         update: Json = {
             "sessionUpdate": "tool_call",
             "toolCallId": id,
