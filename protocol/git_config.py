@@ -10,8 +10,7 @@ looked up elsewhere; the daemon's providers may import it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.trust import Finding
 
@@ -54,6 +53,9 @@ _OFF: Final[dict[str, tuple[str, str]]] = {
     "gpg.ssh.program": ("gpg.ssh.program", "ssh-keygen"),
     "gpg.x509.program": ("gpg.x509.program", "gpgsm"),
     "hook.*.command": ("hook.*.enabled", "false"),
+    "lfs.*.clean": ("lfs.*.clean", "cat"),  # extensions and transfer agents of Git LFS: git-lfs-config(5), not measured
+    "lfs.*.path": ("lfs.*.path", "false"),
+    "lfs.*.smudge": ("lfs.*.smudge", "cat"),
     "merge.*.driver": ("merge.*.driver", "git merge-file -q %A %O %B"),
     "protocol.allow": ("protocol.ext.allow", "never"),
     "protocol.ext.allow": ("protocol.ext.allow", "never"),
@@ -79,8 +81,7 @@ _ESCAPED = re.compile(r'\\(.)|"', re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", "\n": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting: section and name in small letters, the subsection as it stands; None for no value at all."""
 
     section: str

@@ -2,7 +2,7 @@
 
 Where git looks (gitrepository-layout(5), git-config(1)): the nearest repository from the working folder upwards, bare
 ones too; its `config` and `config.worktree` and what these include; its hooks, or those in `core.hooksPath`; the same
-of its submodules. A repository inside another that neither `.gitmodules` nor `.git/modules` knows is not looked at.
+of its submodules: those that `.git/modules` holds, and those that the index or `.gitmodules` knows.
 Blocking: called in a thread. For providers.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapter.providers.scripts import describe
 from protocol.git_config import GIT_CONFIG, GIT_HOOK, HOOKS, find_included, find_programs, parse_git_config
+from protocol.git_index import find_gitlinks
 from protocol.trust import Finding
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ MAX_READ: Final = 4 * MAX_FILE
 
 MAX_FILES: Final = 500
 """Configurations that are read, those of submodules and included ones together. Large projects have some 200."""
+
+MAX_INDEX: Final = 256 * 1024 * 1024
+"""Bytes of an index that is read. It has some 100 for each file of the project."""
 
 MAX_FOLDERS: Final = 5000
 """Folders below `.git/modules` that are looked through for submodules."""
@@ -82,6 +86,8 @@ class _Look:
             git_dir = os.path.realpath(git_dir)
             if git_dir not in self._seen:
                 self._seen.add(git_dir)
+                if len(self._seen) > MAX_FILES:
+                    self._stop(git_dir, f"more than {MAX_FILES} repositories")
                 waiting += self._at(git_dir, work_tree)
 
     def _at(self, git_dir: str, work_tree: str) -> list[tuple[str, str]]:
@@ -97,7 +103,12 @@ class _Look:
             [os.path.join(common, "hooks"), *(os.path.join(tree, path) for tree in trees for path in paths)]
         )
         inner = [(module, module) for module in self._modules(os.path.join(common, "modules"))]
-        places = [(_git_dir(place), place) for tree in trees for place in self._submodules(tree)]
+        names = self._linked(git_dir, 32 if "sha256" in _values(settings, "extensions.objectformat") else 20)
+        places = [
+            (_git_dir(place), place)
+            for tree in trees
+            for place in (os.path.join(tree, name) for name in names + self._submodules(tree))
+        ]
         return inner + [(each, place) for each, place in places if each is not None]
 
     def _look_at_hooks(self, folders: list[str]) -> None:
@@ -157,7 +168,21 @@ class _Look:
         path = os.path.join(work_tree, ".gitmodules")
         settings = self._parse(path) if os.path.isfile(path) else []
         named = [setting.value for setting in settings if setting.section == "submodule" and setting.name == "path"]
-        return [os.path.join(work_tree, name) for name in named if name]
+        return [name for name in named if name]
+
+    def _linked(self, git_dir: str, hash_size: int) -> list[str]:
+        """The repositories that the index knows, which may be in two parts."""
+        names: list[str] = []
+        parts = [entry.path for entry in _entries(git_dir) if entry.name.startswith("sharedindex.")]
+        for path in (os.path.join(git_dir, "index"), *parts):
+            content = _read(path, MAX_INDEX)
+            try:
+                if content is None:
+                    raise ValueError("too much to read")
+                names += map(os.fsdecode, find_gitlinks(content, hash_size=hash_size) if content else [])
+            except ValueError as error:
+                self._stop(path, str(error))
+        return names
 
     def _expand(self, path: str) -> str:
         return os.path.join(self._home, path[2:]) if path.startswith("~/") else os.path.expanduser(path)
@@ -200,21 +225,25 @@ def _pointed(path: str, prefix: str) -> str | None:
     return os.path.join(os.path.dirname(path), text.removeprefix(prefix).strip())
 
 
-def _read(path: str) -> bytes | None:
+def _read(path: str, limit: int = MAX_FILE) -> bytes | None:
     """A file's content; empty where it cannot be read (git runs as the same user), None where it is too large."""
     if not os.path.isfile(path):  # a pipe would keep us waiting
         return b""
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_FILE + 1)
+            content = file.read(limit + 1)
     except OSError:
         return b""
-    return content if len(content) <= MAX_FILE else None
+    return content if len(content) <= limit else None
 
 
 def _folders(folder: str) -> list[str]:
+    return sorted(entry.path for entry in _entries(folder) if entry.is_dir(follow_symlinks=False))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+            return list(entries)
     except OSError:
         return []

@@ -8,6 +8,7 @@ import pytest
 
 from adapter.providers.git_look import MAX_FILE, find_git_programs
 from protocol.git_config import MAX_SWITCHES, find_included, find_programs, parse_git_config, switch_off
+from protocol.git_index import find_gitlinks
 from protocol.trust import Finding, untrusted_notice
 
 if TYPE_CHECKING:
@@ -194,6 +195,42 @@ def test_work_trees_submodules_and_bare_repositories_are_looked_through(tmp_path
     assert found(tree) == [of_main, of_module]
     assert found(main) == [of_main, of_module, ("main/two/.git/config", "core.fsmonitor")]
     assert found(bare) == [("bare/config", "core.fsmonitor")]
+
+
+def make_index(version: int, *entries: tuple[str, bool]) -> bytes:
+    """An index with these paths, each either another repository or a file whose numbers look like one."""
+    parts, before = [b"DIRC" + version.to_bytes(4) + len(entries).to_bytes(4)], ""
+    for path, is_link in entries:
+        mode = 0o160000 if is_link else 0o100644
+        numbers = b"".join(number.to_bytes(4) for number in (0, 0, 0, 0, 0, 0, mode, 0o160000, 0o160000, 0o160000))
+        head = numbers + bytes(20) + len(path).to_bytes(2)
+        if version == 4:
+            parts.append(head + len(before).to_bytes(1) + path.encode() + b"\0")
+        else:
+            parts.append(head + path.encode() + bytes(8 - (len(head) + len(path)) % 8))
+        before = path
+    return b"".join(parts) + bytes(20)
+
+
+@pytest.mark.parametrize("version", [2, 4])
+def test_the_repositories_that_an_index_holds_are_found(version: int) -> None:
+    index = make_index(version, ("a", False), ("libs/one", True), ("libs/two.txt", False), ("z", True))
+    assert find_gitlinks(index) == [b"libs/one", b"z"]
+    assert find_gitlinks(make_index(version, ("a", False))) == []
+
+
+@pytest.mark.parametrize("index", [b"DIRC\0\0\0\7", b"x" * 100, make_index(4, ("a", True))[:50]])
+def test_an_index_that_cannot_be_read_is_an_error(index: bytes) -> None:
+    with pytest.raises(ValueError, match="index"):
+        find_gitlinks(index)
+
+
+def test_a_repository_that_only_the_index_knows_is_looked_through(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    make_repository(repo / ".git")
+    (repo / ".git" / "index").write_bytes(make_index(2, ("inner", True)))
+    make_repository(repo / "inner" / ".git", WATCH)
+    assert found(repo) == [("repo/inner/.git/config", "core.fsmonitor")]
 
 
 @pytest.mark.parametrize("text", [" " * (MAX_FILE + 1), "[core", "[core]\nx = \udcff\n"])
