@@ -41,9 +41,7 @@ class Cli:
         own = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE", "DATA")}
         if self.is_real:
             return cli_environment(home, self.url) | own
-        # The mock's interpreter is ours, whatever comes first on PATH.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", **own}
+        return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8", **own}
 
     def config(self, column: Column, folder: Path, variables: Mapping[str, str], *, deaf: bool) -> dict[str, Any]:
         """The `config` of a session that is to do what the column says.

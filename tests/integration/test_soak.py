@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,8 +119,7 @@ async def test_two_hundred_sessions_leave_descriptors_memory_threads_processes_a
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    env = dict(os.environ) | {"PATH": path, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
+    env = dict(os.environ) | {"TMPDIR": str(scratch), "HOME": str(tmp_path)}
     async with run_daemon("--claude-path", str(MOCK), "--log-level", "error", env=env) as daemon:
         process = psutil.Process(daemon.process.pid)
         await cycles(daemon, workspace, WARM_UP)
