@@ -88,7 +88,7 @@ class AdapterError(Exception):
 
     @property
     def code(self) -> int:
-        """The JSON-RPC error code of this kind (contract, section 5)."""
+        """The JSON-RPC error code of this kind (SPEC-8.2)."""
         return CODES.get(self.kind, INTERNAL_ERROR)
 
     @property

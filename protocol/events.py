@@ -1,4 +1,4 @@
-"""The one vocabulary of events (contract, section 3): what every provider's dialect becomes and every face is made
+"""The one vocabulary of events (SPEC.md, section 5): what every provider's dialect becomes and every face is made
 from.
 
 msgspec structs, because an event is built and encoded for every streamed delta. A field typed `… | UnsetType` is

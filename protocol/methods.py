@@ -1,4 +1,4 @@
-"""The methods of the native face: params and results as models, and the one table of them (contract, section 2).
+"""The methods of the native face: params and results as models, and the one table of them (SPEC.md, section 2).
 
 The dispatcher validates with it, `rpc.discover` describes from it, SPEC.md is checked against it.
 """

@@ -1,4 +1,4 @@
-"""Permission requests and the decisions on them (contract, section 4): validated here, once, for every face."""
+"""Permission requests and the decisions on them (SPEC.md, section 7): validated here, once, for every face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The config of a session: its fields and what each may hold (contract, section 2; SPEC.md, section 3). Pure.
+"""The config of a session: its fields and what each may hold (SPEC.md, section 3). Pure.
 
 Whether a folder is there, and whether a provider can honour a field, is not known here.
 """

@@ -1,5 +1,4 @@
-"""Keeps the promises about a turn's content, whatever the CLI leaves out (contract, section 3, promise 2 and
-`message`).
+"""Keeps the promises about a turn's content, whatever the CLI leaves out (SPEC-5.3, SPEC-6.3).
 
 `TurnRecord` watches a turn's events go by, in order, and adds what is missing: deltas for a message that came
 without, a message for deltas that were cut off, an output for a tool call that got none. Pure and

@@ -1,4 +1,4 @@
-"""The native face: the wire contract over our own stdin and stdout (contract.md; SPEC.md states it in full).
+"""The native face: the wire contract (SPEC.md) over our own stdin and stdout.
 
 Implements each method of `protocol.methods.METHODS` and is the sink of the sessions it starts. Knows nothing of
 any provider but its name.

@@ -2,8 +2,8 @@
 bounded tail of its stderr, its exit.
 
 The end of output and the exit are two events: a grandchild can hold the pipe after the CLI has gone, and a CLI can
-close its output and live on. How to end a child is not decided here but in `containment.py`. May be imported by
-providers.
+close its output and live on. How to end a child is not decided here but in `containment.py`. Imported by
+providers; by others for how a process ended.
 """
 
 from __future__ import annotations

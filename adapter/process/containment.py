@@ -4,7 +4,7 @@ Owns the order of the steps, their limits, and the sweep that proves nothing is 
 Refuses: to know what the child speaks (it asks its `StopTarget` to interrupt the turn), to touch a process that
 neither carries the mark nor was seen below the child, to raise for a child that will not die (the report says so),
 and to spare a background process that a tool meant to survive: what we started, we end.
-May be imported by `adapter.process`, providers and `adapter.app`.
+Imported by `host`, providers, and the ledger, which ends what dead daemons left.
 
 The order was measured with claude 2.1.197 and 2.1.329. Its tools run in sessions of their own, out of reach of a
 signal to the CLI's group, and only the CLI itself ends them in an orderly way: on SIGINT in every state, on the end

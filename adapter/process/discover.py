@@ -1,5 +1,5 @@
-"""Finding a CLI: the configured path, else its names on PATH, else the usual install places. May be imported by
-providers."""
+"""Finding a CLI: the configured path, else its names on PATH, else the usual install places. Imported by
+providers and by the command that logs in."""
 
 from __future__ import annotations
 

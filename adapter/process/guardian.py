@@ -2,8 +2,7 @@
 
 Owns: starting the guardian, telling it which CLIs live, starting it again when it dies first, saying goodbye.
 Refuses: to wait for the guardian in `watch` and `unwatch`, and to fail the daemon because there is no guardian: that
-is a warning. What the guardian then does is in `guardian_script.py`. May be imported by `adapter.app`; providers get
-it handed.
+is a warning. What the guardian then does is in `guardian_script.py`. Imported by `host`.
 
 Why a process and a pipe: the kernel closes the pipe whatever kills the daemon, on every POSIX system, and the guardian
 can do what a signal cannot: let the CLI end its tools (SIGINT), then find by the mark what escaped. Linux's

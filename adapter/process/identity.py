@@ -3,7 +3,7 @@
 Owns: naming a process so that a reused PID is never mistaken for it, finding descendants, finding processes by the
 mark in their environment, and sending signals to exactly the process that was meant.
 Refuses: matching by command name, signalling a PID whose start time differs, signalling PID 1 or ourselves, waiting.
-May be imported by anything in `adapter.process`, by providers and by `adapter.app`. The guardian's script loads it in
+Imported by anything in `adapter.process`, and by whoever writes down or looks for what runs. The guardian's script loads it in
 an interpreter without site-packages, so on Linux it needs the standard library only.
 
 Every function here blocks, shortly: on Linux (measured with 300 processes on two cores) a search for a mark takes

@@ -1,4 +1,4 @@
-"""Contract, section 3, promises 3 and 4: a parent that reads slowly loses nothing, fills no memory, starves nobody."""
+"""SPEC-6.5 and SPEC-6.7: a parent that reads slowly loses nothing, fills no memory, starves nobody."""
 
 from __future__ import annotations
 

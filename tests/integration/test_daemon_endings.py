@@ -1,4 +1,4 @@
-"""Contract, section 1: every way to end the daemon is orderly; a parent may be a file or an `echo`."""
+"""SPEC.md, section 10: every way to end the daemon is orderly; a parent may be a file or an `echo`."""
 
 from __future__ import annotations
 

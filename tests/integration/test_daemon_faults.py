@@ -1,4 +1,4 @@
-"""Contract, section 3: the promises hold whatever the CLI does wrong. Each daemon is checked by `mock_daemon`."""
+"""SPEC.md, section 6: the promises hold whatever the CLI does wrong. Each daemon is checked by `mock_daemon`."""
 
 from __future__ import annotations
 

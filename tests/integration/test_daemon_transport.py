@@ -1,4 +1,4 @@
-"""Contract, section 1: framings, what is not a message, batches, and requests that run side by side."""
+"""SPEC.md, section 1: framings, what is not a message, batches, and requests that run side by side."""
 
 from __future__ import annotations
 

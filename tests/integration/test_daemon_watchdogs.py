@@ -1,4 +1,4 @@
-"""Contract, sections 2 and 3: a CLI that is silent, or does not yield, is ended; one that works or waits is not."""
+"""SPEC-2.11 and SPEC-4.5: a CLI that is silent, or does not yield, is ended; one that works or waits is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract, section 2: what the daemon tells about itself is complete, and true of what it answers."""
+"""SPEC.md, section 2: what the daemon tells about itself is complete, and true of what it answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract, section 4: what the CLI asks is put to the parent, answered in any order, and denied when in doubt."""
+"""SPEC.md, section 7: what the CLI asks is put to the parent, answered in any order, and denied when in doubt."""
 
 from __future__ import annotations
 

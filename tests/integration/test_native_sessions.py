@@ -1,4 +1,4 @@
-"""Contract, sections 2 and 5: starting, finding, listing and ending sessions, and the errors on the way."""
+"""SPEC.md, sections 2 and 8: starting, finding, listing and ending sessions, and the errors on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract, section 2: starts that meet each other, a stop, or messages that do not wait for them."""
+"""SPEC.md, section 2: starts that meet each other, a stop, or messages that do not wait for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contract, sections 2 and 3: messages wait in order, interrupts end one turn, and every race keeps the promises."""
+"""SPEC.md, sections 2 and 6: messages wait in order, interrupts end one turn, and every race keeps the promises."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TICK_MS = 100
 """Between the deltas of a 'slow' answer, which then takes some six seconds: nothing here waits for its end."""
 
 QUEUE = 32
-"""Messages that may wait (contract, section 2)."""
+"""Messages that may wait (SPEC-2.9)."""
 
 RACES = 24
 """Sessions whose end is raced for, each by several at once and in its own order; six of them at a time."""
