@@ -22,12 +22,16 @@ MAX_WORD: Final = 1024
 PROSE: Final = frozenset({"description", "matcher", "model", "prompt", "statusMessage", "type", "url"})
 """Members of hooks, servers and settings that name no file to run."""
 
+_WRITTEN = re.compile(r""">>?&?\s*(?:"[^"]*"|'[^']*'|[^\s;|&<>()"']+)""")
 _BETWEEN = re.compile(r"""[\s"'`;|&<>()=,]+""")
 _VARIABLE = re.compile(r"\A\$(?:\w+|\{[^}]*\})")
 
 
 def find_words(content: Any) -> list[str]:
-    """The words of a command, or of all texts in an object or array; those that begin with a variable without it."""
+    """The words of a command, or of all texts in an object or array; those that begin with a variable without it.
+
+    What a command writes to (`>> hooks.log`) is left out: it is another with each run.
+    """
     words: dict[str, None] = {}
     for text in _texts(content):
         for word in _split(text):
@@ -54,6 +58,7 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _split(text: str) -> Iterator[str]:
+    text = _WRITTEN.sub(" ", text)
     yield from _BETWEEN.split(text)
     # Names with blanks in them; and an argument as a whole, which may be one.
     yield text

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
     from protocol.trust import Finding
 
+DATA: Final = frozenset(
+    ".cache .csv .db .duckdb .err .html .json .jsonl .lock .log .md .ndjson .out .pid .sqlite .sqlite3 .tmp .tsv .txt "
+    ".xml".split()
+)
+"""Endings of files that servers and hooks read and write (`--db notes.db`, `cat context.md`): with each run they would
+be others, and who is asked at each start no longer reads the question. What can be executed counts all the same."""
+
 MAX_SCRIPT: Final = 4 * 1024 * 1024
 """Bytes of a file that is read: 5 ms. Scripts have kilobytes; what is larger is a built program."""
 
@@ -43,6 +50,16 @@ def describe(path: str) -> str:
     except OSError:
         return "gone"
     return f"{status.st_size} bytes ({status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns})"
+
+
+def _is_data(path: str) -> bool:
+    if os.path.splitext(path)[1].lower() not in DATA or os.access(path, os.X_OK):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) != b"#!"
+    except OSError:
+        return True
 
 
 class Scripts:
@@ -71,7 +88,7 @@ class Scripts:
         places = list(dict.fromkeys(map(str, folders)))
         named = [path for path in self._paths(words, places) if os.path.isdir(path)]
         for path in self._paths(words, [*places, *named[:MAX_FOLDERS]]):
-            if path not in found and os.path.isfile(path):
+            if path not in found and os.path.isfile(path) and not _is_data(path):
                 found[path] = self._know(path)
         return replace(finding, scripts=tuple(sorted(found.items()))) if found else finding
 

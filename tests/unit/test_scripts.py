@@ -87,6 +87,17 @@ def test_a_script_that_changes_or_goes_or_comes_makes_its_hook_another(tmp_path:
     assert len(set(keys)) == 4
 
 
+def test_what_a_command_reads_and_writes_does_not_make_it_another(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    bring(project, './note.sh --db notes.db 2>> errors >"my log" && cat context.md && sh setup.txt')
+    script, setup = put(project / "note.sh", "x"), put(project / "setup.txt", "#!/bin/sh\n")
+    for name in ("notes.db", "errors", "my log", "context.md"):
+        put(project / name, "x")
+    assert look(project).shown["scripts"] == sorted([str(script), str(setup)])
+    (project / "notes.db").chmod(0o755)
+    assert str(project / "notes.db") in look(project).shown["scripts"]
+
+
 def test_names_are_looked_up_where_the_command_goes_and_nowhere_outside_the_project(tmp_path: Path) -> None:
     project, outside = tmp_path / "project", put(tmp_path / "outside.sh", "x")
     inner = put(project / "tools" / "deep" / "run.sh", "x")
