@@ -69,6 +69,11 @@ class RemoteProtocolError(ProtocolError):
     """The other side said something that its protocol does not allow."""
 
 
+def with_hint(message: str, hint: str | None) -> str:
+    """What went wrong and what to do, in one text, for who shows nothing else."""
+    return f"{message.rstrip('.')}. {hint}" if hint else message
+
+
 class AdapterError(Exception):
     """A failure that the parent is told about, with the contract's code, kind and a hint what to do.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from protocol.errors import AdapterError, ErrorKind
+from protocol.errors import AdapterError, ErrorKind, with_hint
 
 if TYPE_CHECKING:
     from protocol.events import TurnError
@@ -128,7 +128,7 @@ def failed_start(error: AdapterError) -> Failure:
     return Failure(
         status=status,
         type=type,
-        message=f"{error.message} {error.hint}" if error.hint else error.message,
+        message=with_hint(error.message, error.hint),
         should_retry=retry,
         retry_after=BUSY_RETRY_S if retry else None,
         kind=error.kind.value,
@@ -150,7 +150,7 @@ def failed_turn(error: TurnError, retry_after: float | None) -> Failure:
     return Failure(
         status=status,
         type=type,
-        message=f"{error.message} {hint}" if hint else error.message,
+        message=with_hint(error.message, hint),
         should_retry=False,
         retry_after=retry_after if status == 429 else None,
         kind=error.kind,

@@ -1,8 +1,8 @@
 """The environment of a child: ours, less what would make the CLI talk to the wrong place or refuse to run inside
 another one.
 
-The lists are documented in SPEC.md (section 11) and can be changed in the settings. Imported by `host`, by the settings,
-which have the lists as defaults, and by the doctor.
+The lists are documented in SPEC.md (section 11) and can be changed in the settings. Imported by `host`, by the
+settings, which have the lists as defaults, and by the doctor.
 """
 
 from __future__ import annotations

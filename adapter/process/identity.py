@@ -3,8 +3,8 @@
 Owns: naming a process so that a reused PID is never mistaken for it, finding descendants, finding processes by the
 mark in their environment, and sending signals to exactly the process that was meant.
 Refuses: matching by command name, signalling a PID whose start time differs, signalling PID 1 or ourselves, waiting.
-Imported by anything in `adapter.process`, and by whoever writes down or looks for what runs. The guardian's script loads it in
-an interpreter without site-packages, so on Linux it needs the standard library only.
+Imported by anything in `adapter.process`, and by whoever writes down or looks for what runs. The guardian's script
+loads it in an interpreter without site-packages, so on Linux it needs the standard library only.
 
 Every function here blocks, shortly: on Linux (measured with 300 processes on two cores) a search for a mark takes
 2 to 5 ms, and so does a table of descendants. Asynchronous callers use a worker thread for those two.

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from protocol.errors import AdapterError, ErrorKind
+from protocol.errors import AdapterError, ErrorKind, with_hint
 from protocol.events import RuntimeMode
 from protocol.session_config import SessionConfig
 
@@ -53,7 +53,7 @@ class ProviderHealth:
     @property
     def complaint(self) -> str | None:
         """`error` and `hint` in one text; None where nothing is wrong."""
-        return None if self.error is None else f"{self.error}. {self.hint or ''}".rstrip()
+        return None if self.error is None else with_hint(self.error, self.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, AdapterError, ErrorKind
+from protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, AdapterError, ErrorKind, with_hint
 from protocol.mcp_config import McpServerConfig
 
 PROTOCOL_VERSION: Final = 1
@@ -185,7 +185,7 @@ def optional_text(params: Json, name: str) -> str | None:
 
 def error_of(error: AdapterError) -> tuple[int, str, Json]:
     """Code, text and data of an error. The text holds the hint, because editors show nothing else."""
-    text = f"{error.message.rstrip('.')}. {error.hint}" if error.hint else error.message
+    text = with_hint(error.message, error.hint)
     return ERROR_CODES.get(error.kind, INTERNAL_ERROR), text, error.data
 
 
