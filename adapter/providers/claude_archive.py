@@ -35,6 +35,9 @@ EDGE = 64 * 1024
 """Bytes at the beginning and at the end of a transcript that a list reads. Measured with claude 2.1.329: the first
 prompt stands within the first 1 KiB, unless it is longer itself, and titles within the last 4 KiB."""
 
+MAX_FIRST = 2 * 1024 * 1024
+"""Bytes that are read besides to come to the end of a line: of a first prompt with a picture of a screen in it."""
+
 MAX_LINE = 64 * 1024 * 1024
 """Bytes of the longest line that is read; the CLI's own longest were of a few MB (a picture, a file's content)."""
 
@@ -252,8 +255,10 @@ def _edges(transcript: Transcript) -> Iterator[bytes]:
         head = file.read(EDGE)
         if transcript.size <= EDGE:
             return iter(head.split(b"\n"))
-        file.seek(max(EDGE, transcript.size - EDGE))
-        tail = file.read(EDGE)
+        head += b"" if head.endswith(b"\n") else file.readline(MAX_FIRST)
+        # From one byte before: what comes after the first line's end is whole.
+        file.seek(max(len(head), transcript.size - EDGE) - 1)
+        tail = file.read(EDGE + 1)
     first = head.split(b"\n")[:-1]
     last = tail.split(b"\n")[1:]
     return chain(first, last)

@@ -11,7 +11,7 @@ import pytest
 
 from adapter.providers import claude_store
 from adapter.providers.base import Launch, SessionConfig
-from adapter.providers.claude_archive import ClaudeArchive
+from adapter.providers.claude_archive import ClaudeArchive, list_page
 from adapter.providers.claude_store import Store, folder_name
 from protocol.errors import AdapterError, ErrorKind
 from tests.support.transcripts import Script
@@ -69,6 +69,21 @@ def test_a_conversation_under_its_own_folder_comes_before_a_later_one_of_its_id_
     assert [each.path.parent.name for each in found if each] == ["-here", "-there", "-there", "-there"]
     assert found[0] is not None
     assert (store.is_under(found[0], "/here"), store.is_under(found[0], "/there")) == (True, False)
+
+
+@pytest.mark.parametrize("size", [10, 60_000, 65_200, 66_000, 1_000_000, 3_000_000])
+def test_a_list_tells_the_first_prompt_and_the_latest_title_however_long_the_prompt_is(
+    tmp_path: Path, size: int
+) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * size}}
+    script = Script("/w").user("u1", [image, {"type": "text", "text": "What is this?"}]).agent("a1", "A cat.")
+    script.write(tmp_path, "/w", ONE)
+    script.keep("custom-title", customTitle="Cats").write(tmp_path, "/w", TWO)
+    found, _ = list_page(Store({"CLAUDE_CONFIG_DIR": str(tmp_path)}), None, None, 5)
+    told = {each.provider_session_id: each for each in found}
+    assert {each.first_prompt for each in found} == {"What is this?" if size < 2_000_000 else None}
+    assert (told[TWO].title, told[ONE].title) == ("Cats", told[ONE].first_prompt)
+    assert {each.working_dir for each in found} == {"/w"}
 
 
 @pytest.mark.parametrize("id", ["", "..", "../../etc/passwd", f"{ONE}/x", f"{ONE}\n", "title", f"-{ONE}"])
