@@ -95,7 +95,7 @@ lock: $(VENV)/venv.stamp ## pin the newest versions that pyproject.toml allows (
 
 clean: ## delete what make made
 	rm -rf $(VENV) .cache .hypothesis build dist agent_adapter.egg-info
-	find adapter protocol mock_clis tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find adapter protocol mock_clis tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment; a stamp is written only when its step is done, so a step cut short is done again
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from adapter.process.discover import find_cli
 from adapter.providers.claude import INSTALL_HINT, NAMES, SETTING
-from protocol.errors import AdapterError
+from protocol.errors import AdapterError, with_hint
 
 if TYPE_CHECKING:
     from adapter.config import Settings
@@ -23,6 +23,9 @@ def run(settings: Settings) -> int:
     try:
         path = find_cli(settings.claude_path, NAMES, setting=SETTING, install_hint=INSTALL_HINT)
         os.execv(path, [path, "auth", "login"])
-    except (AdapterError, OSError) as error:
-        sys.stderr.write(f"agent-adapter: {error}\n")
-        return 1
+    except AdapterError as error:
+        why = with_hint(error.message, error.hint)
+    except OSError as error:
+        why = f"{path}: {error.strerror}. See `agent-adapter doctor`."
+    sys.stderr.write(f"agent-adapter: {why}\n")
+    return 1

@@ -119,3 +119,9 @@ def test_a_wrong_command_line_is_told_on_stderr_with_exit_code_2(tmp_path: Path)
 
 def test_the_version_is_told() -> None:
     assert run("--version").stdout.startswith("agent-adapter ")
+
+
+def test_a_login_without_a_cli_says_what_to_do() -> None:
+    done = run("acp", "login", "--claude-path", "/nowhere/claude")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no such program. Correct claude_path" in done.stderr
