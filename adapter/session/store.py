@@ -174,15 +174,21 @@ def read_ended_sessions(connection: sqlite3.Connection, limit: int) -> list[Sess
 
 
 def read_sessions(connection: sqlite3.Connection, limit: int, *, dead: Container[str] = ()) -> list[SessionRecord]:
-    """The latest sessions, live ones too, of all daemons, latest first; those of `dead` daemons as ended."""
-    rows = connection.execute("SELECT * FROM sessions ORDER BY last_used_at DESC LIMIT ?", (limit,))
-    found = [(row[1], _session(row)) for row in rows]
-    return [
-        replace(record, state="ended", reason="crashed", pid=None)
-        if daemon_id in dead and record.state != "ended"
-        else record
-        for daemon_id, record in found
-    ]
+    """The latest sessions, live ones too, of all daemons, latest first; those of `dead` daemons as ended.
+
+    The beginning of a turn is written down with the turn alone: a session is busy while one of its own is open.
+    """
+    open_turns = connection.execute("SELECT DISTINCT session_id FROM turns WHERE outcome IN ('accepted', 'delivered')")
+    busy = {id for (id,) in open_turns}
+    found = []
+    for row in connection.execute("SELECT * FROM sessions ORDER BY last_used_at DESC LIMIT ?", (limit,)):
+        record, daemon_id = _session(row), row[1]
+        if daemon_id in dead and record.state != "ended":
+            record = replace(record, state="ended", reason="crashed", pid=None)
+        elif record.state == "idle" and record.session_id in busy:
+            record = replace(record, state="busy")
+        found.append(record)
+    return found
 
 
 def read_session(connection: sqlite3.Connection, session_id: str) -> SessionRecord | None:

@@ -129,8 +129,11 @@ def test_a_start_that_fails_leaves_nothing_and_keeps_what_was_there(tmp_path: Pa
         assert [each.session_id for each in store.read_sessions(connection, 5)] == ["old"]
 
 
-def test_the_sessions_of_a_dead_daemon_are_listed_as_ended(tmp_path: Path) -> None:
+def test_the_sessions_of_a_dead_daemon_are_listed_as_ended_and_those_with_a_turn_as_busy(tmp_path: Path) -> None:
     with closing(store.connect(tmp_path)) as connection:
-        store.write(connection, [store.put_session(record(id), daemon) for id, daemon in (("a", "dead"), ("b", "d2"))])
+        daemons = {"a": "dead", "b": "d2", "c": "d2"}
+        store.write(connection, [store.put_session(record(id), daemon) for id, daemon in daemons.items()])
+        for id in ("a", "c"):
+            connection.execute("INSERT INTO turns (turn_id, session_id, outcome) VALUES (?, ?, 'delivered')", (id, id))
         found = {each.session_id: (each.state, each.pid) for each in store.read_sessions(connection, 5, dead=["dead"])}
-    assert found == {"a": ("ended", None), "b": ("idle", 42)}
+    assert found == {"a": ("ended", None), "b": ("idle", 42), "c": ("busy", 42)}
