@@ -50,19 +50,19 @@ class UpdateWriter:
         client: what the client can show.
         cwd: the session's working folder, against which titles are shortened.
         read_file: gives the text of a file, to show what a call is about to overwrite; None where it cannot be had.
-        name: begins the ids of messages. One of its own for each writer keeps them apart in a client that has shown
-            the session before.
+        name: is in the ids of messages and compactions. One of its own for each writer keeps them apart in a client
+            that has shown the session before.
     """
 
     def __init__(
-        self, client: Client, cwd: str, read_file: Callable[[str], str | None] = lambda _: None, name: str = "message"
+        self, client: Client, cwd: str, read_file: Callable[[str], str | None] = lambda _: None, name: str = ""
     ) -> None:
         self.replaying = False
         """Whether the events are history: then the user's own messages are shown, too."""
         self._name = name
         self._message = 1
         calls = self.calls = CallWriter(client, cwd, lambda path: None if self.replaying else read_file(path))
-        self._news = news = NewsWriter(client)
+        self._news = news = NewsWriter(client, name)
         self._in_turn = False
         self._held: list[Json] = []
         """What is told as the agent's thought and came outside of a turn: an editor expects chunks within a prompt."""
@@ -92,7 +92,7 @@ class UpdateWriter:
 
     @property
     def _message_id(self) -> str:
-        return f"{self._name}-{self._message}"
+        return f"message-{self._name}{self._message}"
 
     def _chunk(self, kind: str, text: str) -> Json:
         content = {"type": "text", "text": text}

@@ -22,14 +22,17 @@ class NewsWriter:
 
     Args:
         client: what the client can show.
+        name: is in the ids of compactions.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, name: str) -> None:
         self._client = client
+        self._name = name
         self._used: int | None = None
         self._window: int | None = None
         self._cost = 0.0
         self._compactions = 0
+        self._is_compacting = False
 
     def write_usage(self, event: Usage) -> list[Json]:
         """The context after a call of the model."""
@@ -42,11 +45,13 @@ class NewsWriter:
         return self._usage()
 
     def write_turn_completed(self, event: TurnCompleted) -> list[Json]:
-        """What the turn has cost; its size is known at the latest now."""
+        """What the turn has cost; its size is known at the latest now. A compaction that it has left open is over."""
         self._cost += event.cost_usd or 0.0
         if event.context_window is not UNSET:
             self._window = event.context_window
-        return self._usage()
+        cut = [self._compaction_update("cancelled")] if self._is_compacting else []
+        self._is_compacting = False
+        return [*cut, *self._usage()]
 
     def write_notice(self, event: Notice) -> list[Json]:
         """Something worth showing. A client that has no place for it is told where it is no part of the answer."""
@@ -81,9 +86,10 @@ class NewsWriter:
     def _compaction(self, about: Compaction, message: str) -> Json:
         if about.status == "started" or not self._compactions:
             self._compactions += 1
-        update: Json = {
-            "sessionUpdate": "compaction_update",
-            "compactionId": f"compaction-{self._compactions}",
-            "status": _COMPACTION.get(about.status, about.status),
-        }
+        self._is_compacting = about.status == "started"
+        update = self._compaction_update(_COMPACTION.get(about.status, about.status))
         return {**update, "error": message} if about.status == "failed" else update
+
+    def _compaction_update(self, status: str) -> Json:
+        id = f"compaction-{self._name}{self._compactions}"
+        return {"sessionUpdate": "compaction_update", "compactionId": id, "status": status}

@@ -307,12 +307,15 @@ def test_notices_go_where_the_client_has_a_place_for_them() -> None:
 def test_each_compaction_is_one_entity_from_its_beginning_to_its_end() -> None:
     steps = [
         Notice(level="info", message=status, compaction=Compaction(status=status))
-        for status in ("started", "completed", "started", "failed")
+        for status in ("started", "completed", "started", "failed", "started")
     ]
-    told = [(each["compactionId"], each["status"]) for each in written(*steps, client=ALL)]
+    written_steps = written(*steps, TurnCompleted(stop_reason="interrupted"), client=ALL)
+    told = [(each["compactionId"], each["status"]) for each in written_steps]
     assert told == [
         ("compaction-1", "in_progress"),
         ("compaction-1", "completed"),
         ("compaction-2", "in_progress"),
         ("compaction-2", "failed"),
+        ("compaction-3", "in_progress"),
+        ("compaction-3", "cancelled"),
     ]

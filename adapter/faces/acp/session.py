@@ -90,7 +90,7 @@ class AcpSession:
 
     def new_writer(self) -> UpdateWriter:
         """A writer of updates whose messages are taken for none of another one's."""
-        name = f"message-{uuid.uuid4().hex[:8]}"
+        name = f"{uuid.uuid4().hex[:8]}-"
         return UpdateWriter(self.client, self.config.working_dir, read_old_text, name)
 
     # Its life
