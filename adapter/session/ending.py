@@ -41,7 +41,7 @@ class Ending:
         turns: those that have not ended.
         asks: the open questions.
         reception: closed at the end.
-        activate: makes sure that events go out at all.
+        begin: makes sure that the session has begun, so that what it says is heard.
         saved: has the end written down.
     """
 
@@ -56,7 +56,7 @@ class Ending:
         turns: Turns,
         asks: Asks,
         reception: Reception,
-        activate: Callable[[], None],
+        begin: Callable[[], None],
         saved: Callable[[], None],
     ) -> None:
         self._session_id = session_id
@@ -67,7 +67,7 @@ class Ending:
         self._turns = turns
         self._asks = asks
         self._reception = reception
-        self._activate = activate
+        self._begin = begin
         self._saved = saved
         self.ended = anyio.Event()
         """Set when all of it is over."""
@@ -84,6 +84,13 @@ class Ending:
         """The session never started, so nothing is left of it."""
         self._machine.fire(SessionTrigger.END)
         self.ended.set()
+
+    async def discard(self) -> None:
+        """End a process that came up although the session had been stopped by then. Nobody hears of it. Shielded."""
+        self._reception.is_closed = True
+        self._link.pump()
+        with anyio.CancelScope(shield=True):
+            await self._link.stop(turn_running=False, fast=True)
 
     async def stop(self, reason: EndReason, *, fast: bool = False) -> None:
         """End the process and everything it started; wait for an end that is under way."""
@@ -106,7 +113,7 @@ class Ending:
     async def _shut_down(self, reason: EndReason, turns_end: TurnEnded, *, fast: bool = False) -> None:
         self._machine.fire(SessionTrigger.STOP)
         with anyio.CancelScope(shield=True):
-            self._activate()
+            self._begin()
             turns = self._turns.close()
             self._reception.release()
             async with self._turns.preparation:

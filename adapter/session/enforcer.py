@@ -57,7 +57,7 @@ class Enforcer:
         """Wait for the end of a turn; end it where its CLI has been silent for too long."""
         self._watchdog.touch()  # what was quiet before the turn does not count
         while not turn.done.is_set():
-            remaining = self._watchdog.remaining()
+            remaining = math.inf if turn.cut else self._watchdog.remaining()
             with anyio.move_on_after(None if remaining == math.inf else remaining):
                 await turn.done.wait()
             fired = None if turn.done.is_set() or turn.cut else self._watchdog.fired()
@@ -76,14 +76,19 @@ class Enforcer:
             turn.cut = True
             turn.preparing.cancel()
             if turn.is_delivered:
-                with anyio.move_on_after(self._grace):
-                    await self._ask(turn)
-                if not turn.done.is_set() and self._link.is_up:
-                    self._warn(REFUSES_TO_END)
-                    await self._link.stop(turn_running=False)
+                # Bounded, and shielded: whoever comes after the first only waits for what the first has begun.
+                with anyio.CancelScope(shield=True):
+                    await self._enforce(turn)
         # A message whose answer is still to go out has not begun, and in a batch that answer waits for this one.
         if turn.is_delivered or turn.released.is_set():
             await turn.done.wait()
+
+    async def _enforce(self, turn: Turn) -> None:
+        with anyio.move_on_after(self._grace):
+            await self._ask(turn)
+        if not turn.done.is_set() and self._link.is_up:
+            self._warn(REFUSES_TO_END)
+            await self._link.stop(turn_running=False)
 
     async def _ask(self, turn: Turn) -> None:
         try:

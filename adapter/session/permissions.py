@@ -75,9 +75,9 @@ class PermissionDesk:
             # The parent decides by running its own tool, or not: it is not asked twice.
             self._tasks.start_soon(self._decide, asked.request_id, Decision("allow"))
         elif plan_mode and (asked.by_mode or asked.kind not in HARMLESS_KINDS):
-            self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_PLAN_MODE), "mode")
+            self._decide_now(asked, deny(DENIED_BY_PLAN_MODE), "mode")
         elif self._questions.is_full:
-            self._tasks.start_soon(self._answer, asked, deny(DENIED_BY_ERROR), "parent")
+            self._decide_now(asked, deny(DENIED_BY_ERROR), "parent")
         else:
             self._put(asked, turn_id)
 
@@ -103,6 +103,11 @@ class PermissionDesk:
         except (QuestionFailed, ValueError) as error:
             log.warning("session %s: an answer to request_permission counts as deny: %s", self._session_id, error)
             return deny(DENIED_BY_ERROR), "parent"
+
+    def _decide_now(self, asked: PermissionAsked, decision: Decision, by: ResolvedBy) -> None:
+        """Told at once, while the turn is open that the question is of; the CLI hears it in its own time."""
+        self._tell(asked, decision.outcome, by)
+        self._tasks.start_soon(self._decide, asked.request_id, decision)
 
     async def _answer(self, asked: PermissionAsked, decision: Decision, by: ResolvedBy) -> None:
         self._tell(asked, decision.outcome, by)

@@ -173,7 +173,7 @@ class Registry:
                 )
                 if left <= 0:
                     log.info("session %s has been idle for %g s", session.id, self._limits.idle_timeout)
-                    self._tasks.start_soon(self._stop_one, session, "idle_timeout", False)
+                    self._tasks.start_soon(self._stop_idle, session)
                 else:
                     due = min(due, left)
             with anyio.move_on_after(due):
@@ -261,6 +261,10 @@ class Registry:
 
     async def _stop_one(self, session: Session, reason: EndReason, fast: bool) -> None:
         await session.stop(reason, fast=fast)
+
+    async def _stop_idle(self, session: Session) -> None:
+        if session.is_idle:  # a message may have come since it was found idle
+            await session.stop("idle_timeout")
 
     async def _retire(self, session: Session) -> None:
         await session.ended.wait()

@@ -88,6 +88,7 @@ class Session:
         self._starting = anyio.CancelScope()
         self._active = False
         self._timeline = Timeline(session_id, sink)
+        self._timeline.hold()
         self._watchdog = Watchdog(limits.silence, self._activity, anyio.current_time)
         self._reception = Reception(session_id, sink, self._timeline, self._watchdog, self._is_urgent)
         self._link = ProcessLink(session_id, adapter, self._tasks, self._reception.receive, self._admit_again)
@@ -130,7 +131,7 @@ class Session:
             turns=self._turns,
             asks=self._asks,
             reception=self._reception,
-            activate=self.activate,
+            begin=self._begin,
             saved=lambda: ledger.note_session(self.record()),
         )
         self.ended = self._ending.ended
@@ -211,12 +212,15 @@ class Session:
                 self._ledger.note_start(self.record())
                 self._controls.config = await self._trust.admit(self.config, may_ask=True)
                 self._timeline.known = await self._link.start(self.config, resume, fork=fork, resume_at=resume_at)
-                if resume is not None:
-                    self._link.conversation, self._link.precious = self.provider_session_id, True
-                self._turns.idle_since = anyio.current_time()
-                self._machine.fire(SessionTrigger.READY)
-                self._ledger.note_session(self.record())
-                return
+                # A cancellation that comes as the last wait ends has not been seen here.
+                if not self._starting.cancel_called:
+                    if resume is not None:
+                        self._link.conversation, self._link.precious = self.provider_session_id, True
+                    self._turns.idle_since = anyio.current_time()
+                    self._machine.fire(SessionTrigger.READY)
+                    self._ledger.note_session(self.record())
+                    return
+            await self._ending.discard()
             raise AdapterError(ErrorKind.INTERRUPTED, "The session was stopped while it started.", session_id=self.id)
         except BaseException:
             self._ending.fail()
@@ -226,7 +230,12 @@ class Session:
             self._settled.set()
 
     def activate(self) -> None:
-        """Begin to send events. Idempotent; called when the parent knows the session."""
+        """Let its events go out. Idempotent; called when the parent knows the session."""
+        self._begin()
+        self._timeline.open()
+
+    def _begin(self) -> None:
+        """Begin to work, and to tell of it. Idempotent."""
         if not self._active and self.state is not SessionState.ENDED:
             self._active = True
             self._timeline.add_own(self._timeline.known)
@@ -350,7 +359,7 @@ class Session:
             self._timeline.add_own(event)
 
     def _is_urgent(self) -> bool:
-        turn = self._turns.open
+        turn = self._turns.open or self._turns.current
         return self._ending.is_under_way or (turn is not None and turn.cut)
 
     def _activity(self) -> Activity:

@@ -37,7 +37,7 @@ class Steering:
         tasks: where they are written.
         running: the turn that the CLI is in, where it is a message's.
         record: writes down that a message is about to reach the CLI.
-        complete: ends a turn that could not be handed over.
+        complete: ends a turn that could not be handed over, if nobody else has.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Steering:
         *,
         running: Callable[[], Turn | None],
         record: Callable[[Turn], Awaitable[None]],
-        complete: Callable[[Turn, TurnEnded], None],
+        complete: Callable[[Turn, TurnEnded], Awaitable[None]],
     ) -> None:
         self._session_id = session_id
         self._adapter = adapter
@@ -96,8 +96,7 @@ class Steering:
         except AdapterError as error:
             # As with every message: the end of the stream tells more than the broken pipe.
             await self._link.wait_over()
-            if not turn.done.is_set():
-                self._complete(turn, failed_turn(error))
+            await self._complete(turn, failed_turn(error))
         finally:
             if not turn.is_delivered and self.turn is turn:
                 self.turn = None

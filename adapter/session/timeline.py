@@ -40,6 +40,8 @@ class Timeline:
         self._between = TurnRecord()
         self._afterlife = ToolAfterlife()
         self._out: list[Event] = []
+        self._held: list[EventParams] | None = None
+        self._closed = False
         self.known = SessionStarted()
         """What is known of the session, as in its `session_started`."""
 
@@ -87,12 +89,24 @@ class Timeline:
         """A new message begins; an unfinished one before it becomes a partial message."""
         self._record.cut_off(agent, self._out)
 
+    def hold(self) -> None:
+        """Keep events back until `open`, because nobody knows of the session yet."""
+        self._held = []
+
+    def open(self) -> None:
+        """Let events go out, first those that were held. Idempotent."""
+        held, self._held = self._held, None
+        if held:
+            self._sink.emit(self._session_id, held)
+
     def close(self, last: Event) -> None:
-        """Finish what was left between turns, and send the session's last event."""
+        """Finish what was left between turns, and send the session's last event. What still comes, from whoever was at
+        work for the session, is left out."""
         self.flush()
         self._turn = None
         self._out += self._between.close()
         self.add_own(last)
+        self._closed = True
 
     def learn(self, news: SessionUpdated) -> None:
         """Tell those fields that are news, and remember them."""
@@ -109,13 +123,15 @@ class Timeline:
 
     def flush(self) -> None:
         """Number what was added and hand it to the sink; where the parent is behind, deltas are joined first."""
-        if not self._out:
+        if not self._out or self._closed:
             return
         events: list[Any] = join_deltas(self._out) if self._sink.backlog(self._session_id) else self._out
         turn_id = self._turn.id if self._turn is not None else None
         seq, session_id = self._seq, self._session_id
         self._seq += len(events)
-        self._sink.emit(
-            session_id, [EventParams(session_id, seq + at, turn_id, event) for at, event in enumerate(events, 1)]
-        )
+        numbered = [EventParams(session_id, seq + at, turn_id, event) for at, event in enumerate(events, 1)]
         self._out = []
+        if self._held is None:
+            self._sink.emit(session_id, numbered)
+        else:
+            self._held += numbered

@@ -90,7 +90,7 @@ class Turns:
             tasks,
             running=lambda: self.current if self.open is self.current else None,
             record=self._record_delivery,
-            complete=self.complete,
+            complete=self._complete_unbegun,
         )
         self.preparation = anyio.Lock()
         """Held while a process may be starting, so that the session's end waits for what has been begun."""
@@ -143,6 +143,8 @@ class Turns:
             self.current = turn
             self._machine.fire(SessionTrigger.TURN)
             await self._run_turn(turn)
+            if not turn.done.is_set():
+                return  # the session ends, and its turns with it
 
     def rest(self) -> None:
         """Nothing goes on in the background any more: idle counts from now."""
@@ -225,15 +227,22 @@ class Turns:
                 self._link.note_delivery(self._timeline.known.provider_session_id)
                 await self._adapter.send_message(self._session_id, turn.id, turn.content)
                 await self._enforcer.watch(turn)
-            elif not self._is_ending:
-                self.complete(turn, INTERRUPTED)
+            else:
+                await self._complete_unbegun(turn, INTERRUPTED)
         except AdapterError as error:
             # A message on its way to a CLI that died: the end of the stream tells more than the broken pipe.
             await self._link.wait_over()
-            if not turn.done.is_set() and not self._is_ending:
-                self.complete(turn, failed_turn(error))
+            await self._complete_unbegun(turn, failed_turn(error))
             if error.kind in (ErrorKind.SPAWN_FAILED, ErrorKind.NOT_FOUND):
                 await self._crash(error)
+
+    async def _complete_unbegun(self, turn: Turn, ended: signals.TurnEnded) -> None:
+        """Complete a turn that the CLI will not begin, unless the session's end does that: in no other turn, because
+        the agent may have begun one of its own meanwhile."""
+        while (other := self.open) is not None and other is not turn and not turn.done.is_set():
+            await other.done.wait()
+        if not turn.done.is_set() and not self._is_ending:
+            self.complete(turn, ended)
 
     async def _prepare(self) -> None:
         """Have the CLI ready for a message: no turn of its own open, a process there."""

@@ -92,10 +92,12 @@ class PromptQueue:
                 while self._prompts[0] is not prompt:
                     await self._prompts[0].over.wait()
                 session = await self._live()
-                turn = await session.submit(content)
-                accepted = True
-                self._by_turn[turn.turn_id] = prompt
-                turn.release()
+                # A cancellation that comes as the last wait ends has not been seen here.
+                if not prompt.cancelled:
+                    turn = await session.submit(content)
+                    accepted = True
+                    self._by_turn[turn.turn_id] = prompt
+                    turn.release()
             if accepted:
                 await prompt.wait_completed()
             if prompt.completed is not None and prompt.completed.error is None:
