@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.e2e.conftest import PARAMETERS
-from tests.http.calls import Answer, said
+from tests.http.calls import Answer, Streamed, said
 from tests.http.sse import read_message
 from tests.support.http_daemon import run_http
 
@@ -60,6 +60,15 @@ def heard(stage: Stage) -> list[tuple[str, str]]:
         if texts and message["role"] != "system":
             told.append((message["role"], "".join(texts)))
     return told
+
+
+async def kill_cli(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Kill the CLI, and wait until the daemon has seen that no turn is left."""
+    (cli,) = [process for process in stage.running() if process.cmdline()[:1] == [str(stage.cli)]]
+    cli.kill()
+    with anyio.fail_after(60):
+        while any(session["state"] == "busy" for session in (await client.get("/v1/sessions")).json()["data"]):
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_the_model_is_given_each_message_once_however_the_history_goes_on(stage: Stage, workspace: Path) -> None:
@@ -143,3 +152,33 @@ async def test_a_client_that_goes_stops_the_command_that_ran_for_it(stage: Stage
         failed = await ask(client, said("SC:error 400"))
         assert (failed.status, failed.body["error"]["type"]) == (400, "invalid_request_error")
         assert failed.response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("version", PARAMETERS[-1:], indirect=True)
+async def test_a_cli_that_is_killed_ends_its_answer_with_an_error_and_the_next_request_goes_on(
+    stage: Stage, workspace: Path
+) -> None:
+    texts = [f"SC:hello killed {stage.version}", "Hello there, friend."]
+    async with http_client(stage, workspace) as client:
+        session = (await ask(client, said(texts[0]), tools=[LOOK])).session
+        texts += [f"SC:gate killed over http {stage.version}"]
+        body = {"model": "claude-cli/sonnet", "max_tokens": 1000, "messages": said(*texts), "tools": [LOOK]}
+        async with client.stream("POST", "/v1/messages", json={**body, "stream": True}) as response:
+            streamed = Streamed(response)
+            await streamed.read_until("First half")
+            await kill_cli(stage, client)
+            told = (await streamed.rest()).split("event: ")
+        assert [piece for piece in told if piece.startswith(("error", "message_stop"))] == told[-1:]
+        assert "SIGKILL" in told[-1]
+
+        past = said(*texts, "First half, ", 'SC:tool mcp__parent__look {"n": 1}')
+        asked = await ask(client, past, tools=[LOOK])
+        assert (asked.history, asked.session, asked.body["stop_reason"]) == ("continued", session, "tool_use")
+        assert texts[0] in str(stage.server.requests[-1].body["messages"])
+        await kill_cli(stage, client)
+        (use,) = [block for block in asked.body["content"] if block["type"] == "tool_use"]
+        given = [{"type": "tool_result", "tool_use_id": use["id"], "content": "seen"}]
+        past += [{"role": "assistant", "content": asked.body["content"]}, {"role": "user", "content": given}]
+        answered = await ask(client, past, tools=[LOOK])
+        assert (answered.status, answered.history, answered.session) == (200, "continued", session)
+        assert "seen" in str(stage.server.requests[-1].body["messages"]), "what the client's tool said is not lost"

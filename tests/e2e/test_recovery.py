@@ -41,12 +41,13 @@ async def _entry(talk: Talk) -> Any:
     return next(entry for entry in sessions if entry["session_id"] == talk.id)
 
 
+@pytest.mark.parametrize("transport", ["pipe", "pty"])
 async def test_a_cli_killed_in_mid_stream_fails_its_turn_and_the_next_message_goes_on(
-    stage: Stage, workspace: Path
+    stage: Stage, workspace: Path, transport: str
 ) -> None:
-    async with stage.session(workspace) as talk:
+    async with stage.session(workspace, transport=transport) as talk:
         await talk.turn("SC:hello")
-        turn = await talk.send(f"SC:gate killed {stage.version}")
+        turn = await talk.send(f"SC:gate killed {transport} {stage.version}")
         await talk.wait("text_delta", turn_id=turn)
         await _kill(talk)
         heard = await talk.heard(turn)
