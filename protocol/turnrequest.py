@@ -149,8 +149,12 @@ def _check_media(said: Said) -> None:
                 model.model_validate(block)
             except ValidationError as error:
                 first = error.errors()[0]
-                place = ".".join(map(str, first["loc"]))
-                raise invalid(f"a broken {block['type']}: {place}: {first['msg']}", "messages") from None
+                source, *rest = first["loc"]
+                place = ".".join(
+                    map(str, [source, *rest[1:]])
+                )  # after it comes the model's own name for the kind of source
+                why = first["msg"].removeprefix("Value error, ")
+                raise invalid(f"a broken {block['type']}: {place}: {why}", "messages") from None
 
 
 def _check_tools(tools: list[ToolOffer]) -> None:
