@@ -190,3 +190,14 @@ def test_a_unix_socket_may_do_without_a_token(open_one: Callable[..., Entrance],
 def test_a_working_folder_that_is_none_is_refused(open_one: Callable[..., Entrance], folder: str) -> None:
     with pytest.raises(ConfigError, match="working_dir"):
         open_one(working_dir=folder)
+
+
+def test_a_folder_that_is_gone_is_told_before_anything_listens(
+    open_one: Callable[..., Entrance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(ConfigError, match="is gone"):
+        open_one()

@@ -95,8 +95,16 @@ def open_entrance(settings: HttpSettings, providers: Sequence[str]) -> Entrance:
 
 
 def _check_working_dir(settings: HttpSettings) -> None:
-    folder = settings.working_dir
-    if folder is not None and not (os.path.isabs(folder) and os.path.isdir(folder)):
+    try:
+        folder = settings.working_dir or os.getcwd()
+        folder.encode()
+    except OSError:
+        raise ConfigError("the folder that this was started in is gone: name another one as working_dir") from None
+    except UnicodeEncodeError:
+        raise ConfigError(
+            "working_dir: a folder whose name is not UTF-8 cannot be told to a CLI: name another one"
+        ) from None
+    if not (os.path.isabs(folder) and os.path.isdir(folder)):
         raise ConfigError(f"working_dir: {folder}: must be the absolute path of a folder that is there")
 
 
@@ -155,7 +163,7 @@ def _listen_on_path(path: str) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        in_use = "something is there already; end what listens on it, or choose another path"
+        in_use = "already in use; end what listens there, or choose another path"
         why = in_use if error.errno == errno.EADDRINUSE else error.strerror or error
         raise ConfigError(f"socket: {path}: {why}") from None
     finally:
