@@ -7,6 +7,7 @@ order and the published schema hold for every line (`run_editor`).
 from __future__ import annotations
 
 import sys
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -241,6 +242,9 @@ async def test_another_daemon_tells_the_whole_history_goes_on_and_deletes_it(
     async with run_editor(*flags, env=backstage.environment, capabilities={}) as editor:
         with pytest.raises(RpcError) as failure:
             await prompt(editor, session, "SC:hello")
+        assert failure.value.code == -32002
+        with pytest.raises(RpcError) as failure:
+            await editor.request("session/resume", within=WAIT_S, sessionId=str(uuid.uuid4()), **place)
         assert failure.value.code == -32002
         listed = (await editor.request("session/list", cwd=str(workspace)))["sessions"]
         assert [(each["sessionId"], each["cwd"]) for each in listed] == [(session, str(workspace))]

@@ -160,9 +160,9 @@ async def test_a_conversation_that_is_not_there_is_not_found_and_deleting_it_is_
     editor: Editor, workspace: Path
 ) -> None:
     unknown = "11111111-2222-4333-8444-555555555555"
-    for method in ("session/load", "session/resume", "session/fork"):
-        error = await refused(editor, method, sessionId=unknown, cwd=str(workspace), mcpServers=[])
-        assert (method, error.code, error.data["sessionId"]) == (method, -32002, unknown)
+    for method, id in (("session/load", unknown), ("session/resume", "A title"), ("session/fork", "A title")):
+        error = await refused(editor, method, sessionId=id, cwd=str(workspace), mcpServers=[])
+        assert (method, error.code, error.data["sessionId"]) == (method, -32002, id)
         assert "session/list" in error.message
     assert await editor.request("session/delete", sessionId=unknown) == {}
     assert await editor.request("session/list", cwd=str(workspace)) == {"sessions": []}

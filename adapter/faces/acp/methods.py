@@ -99,18 +99,17 @@ class Methods:
 
     async def _fork(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
-        await self._require_there(id, place)
         source = self._by_id.get(id)
-        resume = source.own_id if source is not None else id
-        session = await self._begin(call, place, resume=resume, fork=True)
+        if source is not None:
+            session = await self._begin(call, place, resume=source.own_id, fork=True)
+        else:
+            session = await self._go_on(call, id, place, fork=True)
         call.after_reply.append(session.tell)
         return {"sessionId": session.id, **session.state}
 
     async def _resume(self, call: Call, params: Json) -> Json:
         id, place = wire.read_text(params, "sessionId"), wire.read_place(params)
         async with self._alone(id):
-            if id not in self._by_id:
-                await self._require_there(id, place)
             session, _ = await self._bring_back(call, id, place)
         return session.state
 
@@ -137,7 +136,7 @@ class Methods:
     async def _bring_back(self, call: Call, id: str, place: Place) -> tuple[AcpSession, bool]:
         """The session of this id, and whether it had to be begun."""
         known = self._by_id.get(id)
-        session = known or await self._begin(call, place, id=id, resume=id)
+        session = known or await self._go_on(call, id, place)
         call.after_reply.append(session.tell)
         return session, known is None
 
@@ -145,9 +144,17 @@ class Methods:
         """Held by whoever begins, tells the history of, or ends a session that the editor knows."""
         return self._locks.setdefault(id, anyio.Lock())
 
-    async def _require_there(self, id: str, place: Place) -> None:
-        """Look for a conversation before it is resumed by its id: the CLI takes a title in its place, too."""
-        await self._history(id, place, limit=1)
+    async def _go_on(self, call: Call, id: str, place: Place, *, fork: bool = False) -> AcpSession:
+        """Begin a session that goes on with a conversation, or with a copy of it. What we do not find ourselves may be
+        the CLI's to find, but not by a title, which it takes in the place of an id."""
+        if not _is_id(id):
+            await self._history(id, place, limit=1)
+        try:
+            return await self._begin(call, place, id=None if fork else id, resume=id, fork=fork)
+        except AdapterError as error:
+            if error.kind is ErrorKind.SPAWN_FAILED:
+                await self._history(id, place, limit=1)
+            raise
 
     async def _history(self, id: str, place: Place, **window: Any) -> HistoryPage:
         known = self._by_id.get(id)
@@ -296,6 +303,13 @@ class Methods:
             text = f"There is no session {id!r}."
             raise AdapterError(ErrorKind.SESSION_NOT_FOUND, text, hint="Load it first.", sessionId=id)
         return session
+
+
+def _is_id(id: str) -> bool:
+    try:
+        return str(uuid.UUID(id)) == id.lower()
+    except ValueError:
+        return False
 
 
 def _check_value(session: AcpSession, option: str, value: str, path: str) -> None:
