@@ -30,9 +30,12 @@ def compactions(turn: Heard) -> list[Json]:
 async def test_the_cli_compacts_by_itself_and_each_message_has_its_turn_all_the_same(
     stage: Stage, workspace: Path
 ) -> None:
-    env = {"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(WINDOW)}
+    # The older one knows the variable only; both heed it.
+    window: Json = {"env": {"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(WINDOW)}}
+    if not stage.is_old:
+        window = {"extra_args": ["--autocompact", str(WINDOW)]}
     gate = f"summary-{stage.version}"
-    async with stage.session(workspace, answer=allow(), env=env) as talk:
+    async with stage.session(workspace, answer=allow(), **window) as talk:
         await talk.turn("SC:two")  # a conversation of one message is too short for it
         in_mid_turn = await talk.turn(f"SC:loop 1 tokens={NEARLY_FULL}")
 

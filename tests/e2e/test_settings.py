@@ -68,11 +68,16 @@ async def test_what_the_cli_would_pass_over_is_refused_by_name(stage: Stage, wor
 
 @pytest.mark.spec("3.7")
 async def test_further_arguments_reach_the_cli_as_they_are(stage: Stage, workspace: Path, tmp_path: Path) -> None:
-    log = tmp_path / "debug.log"
+    log, plugin = tmp_path / "debug.log", tmp_path / "plugin"
+    (plugin / ".claude-plugin").mkdir(parents=True)
+    (plugin / ".claude-plugin" / "plugin.json").write_text('{"name": "harbour"}')
+    (plugin / "hooks").mkdir()
+    hook = {"type": "command", "command": f"touch {tmp_path / 'hooked'}"}
+    (plugin / "hooks" / "hooks.json").write_text(json.dumps({"hooks": {"UserPromptSubmit": [{"hooks": [hook]}]}}))
     arguments = ["--tools", "Bash,Read", "--strict-mcp-config", "--no-session-persistence", "--debug-file", str(log)]
     arguments += ["--agent", "keeper", "--disable-slash-commands", "--name", "Light"]
     arguments += ["--exclude-dynamic-system-prompt-sections", "--verbose", "--print", "--debug"]
-    arguments += ["--betas", "tide-2026-01-01", "--brief", "--no-chrome", "--plugin-dir", str(tmp_path)]
+    arguments += ["--betas", "tide-2026-01-01", "--brief", "--no-chrome", "--plugin-dir", str(plugin)]
     arguments += ["--prompt-suggestions", "false", "--thinking", "disabled"]
     if not stage.is_old:
         arguments += ["--autocompact", "auto", "--system-prompt-snapshot", "off", "--restricted"]
@@ -80,6 +85,12 @@ async def test_further_arguments_reach_the_cli_as_they_are(stage: Stage, workspa
     async with stage.session(workspace, extra_args=arguments, agents=agents) as talk:
         assert (await talk.turn("SC:hello")).text == "Hello there, friend."
         request = talk.requests[-1]
+        started = await talk.wait("session_started")
+    assert (tmp_path / "hooked").exists()
+    assert started["event"]["slash_commands"] == []
+    if stage.is_old:  # the newer one has no such section, and thinks with its default model whatever it is told
+        assert str(workspace) not in str(request.body["system"])
+        assert request.body["thinking"] == {"type": "disabled"}
     assert {"Write", "Edit", "WebFetch"}.isdisjoint(tool["name"] for tool in request.body["tools"])
     assert "Keep the light." in str(request.body["system"])
     assert log.stat().st_size > 0
