@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.support.real_cli import installed_versions
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 VERSIONS = installed_versions()
 PARAMETERS: list[str | None] = [*VERSIONS] or [None]
 HERE = Path(__file__).parent
+ENDING_S = 3.0
 NONE_INSTALLED = "no real Claude CLI is installed, so nothing here was run (it takes npm: `make real-cli`)"
 
 
@@ -46,10 +48,13 @@ async def stages(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -
     """For each version a daemon, the CLI, and the model that the CLI talks to: opened once, because starting a CLI for
     the first time in a home is what a test would spend most of its time on."""
     async with AsyncExitStack() as stack:
-        yield {
+        found = {
             version: await stack.enter_async_context(open_stage(version, cli, tmp_path_factory.mktemp("home")))
             for version, cli in VERSIONS.items()
         }
+        for stage in found.values():
+            await stage.open_shared()
+        yield found
 
 
 @pytest.fixture
@@ -62,5 +67,6 @@ def stage(version: str, stages: dict[str, Stage]) -> Stage:
 def no_marked_process_left(stage: Stage) -> Iterator[None]:
     """Nothing that a session of this test started outlives it, wherever it went."""
     yield
-    left = stage.running()
+    # The shared session's CLI may just run something for itself.
+    _, left = psutil.wait_procs(stage.running(), timeout=ENDING_S)
     assert not left, f"left running: {[(process.pid, process.cmdline()) for process in left]}"

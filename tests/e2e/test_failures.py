@@ -63,8 +63,8 @@ async def test_each_api_error_ends_its_turn_with_its_kind_and_status_and_every_r
     assert "/login" in suffered["SC:error 401"].completed["error"]["hint"]
 
 
-async def test_an_error_that_a_retry_mends_is_a_notice_in_a_turn_that_ends_well(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_an_error_that_a_retry_mends_is_a_notice_in_a_turn_that_ends_well(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("SC:error 500 times=1")
     assert [notice.split("; ")[1].split(" in ")[0] for notice in heard.notices] == [f"retry 1 of {RETRIES}"]
     assert (heard.text, heard.completed["stop_reason"]) == ("Worked at last.", "end_turn")
@@ -92,8 +92,8 @@ async def test_a_broken_stream_ends_its_turn_with_an_error_and_keeps_the_text_th
         assert times == 1 or not stage.is_old
 
 
-async def test_a_stream_that_was_cut_once_is_mended_where_the_cli_can(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_stream_that_was_cut_once_is_mended_where_the_cli_can(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("SC:cut times=1")
     assert heard.text.startswith("Partial text before the cut")
     if not stage.is_old:

@@ -37,9 +37,9 @@ async def _goes_on(talk: Talk, first: str) -> None:
     assert not [event for event in talk.events if "started again" in event["event"].get("message", "")]
 
 
-async def test_in_mid_stream_it_keeps_the_text_so_far_and_the_context(stage: Stage, workspace: Path) -> None:
+async def test_in_mid_stream_it_keeps_the_text_so_far_and_the_context(stage: Stage) -> None:
     prompt = f"SC:gate interrupted {stage.version}"
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turn = await talk.send(prompt)
         await talk.wait("text_delta", turn_id=turn)
         heard = await _interrupted(talk, turn)
@@ -50,9 +50,9 @@ async def test_in_mid_stream_it_keeps_the_text_so_far_and_the_context(stage: Sta
     ]
 
 
-async def test_in_the_middle_of_a_thought_it_ends_the_turn(stage: Stage, workspace: Path) -> None:
+async def test_in_the_middle_of_a_thought_it_ends_the_turn(stage: Stage) -> None:
     prompt = f"SC:thinkgate interrupted {stage.version}"
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turn = await talk.send(prompt)
         await talk.wait("thinking_delta", turn_id=turn)
         await _interrupted(talk, turn)
@@ -60,16 +60,16 @@ async def test_in_the_middle_of_a_thought_it_ends_the_turn(stage: Stage, workspa
 
 
 @pytest.mark.parametrize("prompt", ["SC:hang", "SC:hanghdr", "SC:hangmid"])
-async def test_while_the_model_says_nothing_it_ends_the_turn(stage: Stage, workspace: Path, prompt: str) -> None:
-    async with stage.session(workspace) as talk:
+async def test_while_the_model_says_nothing_it_ends_the_turn(stage: Stage, prompt: str) -> None:
+    async with stage.conversation() as talk:
         turn = await talk.send(prompt)
         await talk.wait_for_model(prompt.removeprefix("SC:"))
         await _interrupted(talk, turn)
         await _goes_on(talk, prompt)
 
 
-async def test_while_the_cli_waits_for_its_next_try_it_ends_the_turn(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_while_the_cli_waits_for_its_next_try_it_ends_the_turn(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         turn = await talk.send("SC:error 429 retry_after=30")
         await talk.wait("notice", turn_id=turn)
         heard = await _interrupted(talk, turn)
@@ -80,7 +80,7 @@ async def test_while_the_cli_waits_for_its_next_try_it_ends_the_turn(stage: Stag
 async def test_while_a_tool_runs_it_ends_the_whole_tree_of_the_tool(stage: Stage, workspace: Path) -> None:
     with Bell(workspace / "bell") as bell, Bell(workspace / "never") as never:
         command = f"(trap '' INT; cat {never}) & (cat {never}) & echo $$ > {bell}; cat {never}"
-        async with stage.session(workspace, answer=allow()) as talk:
+        async with stage.conversation(allow()) as talk:
             turn = await talk.send(f"SC:bash {command}")
             (pid,) = await bell.heard()
             shell = psutil.Process(int(pid))
@@ -93,8 +93,8 @@ async def test_while_a_tool_runs_it_ends_the_whole_tree_of_the_tool(stage: Stage
     assert heard.one("tool_call_output")["is_error"] is True
 
 
-async def test_with_a_question_open_it_withdraws_the_question(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_with_a_question_open_it_withdraws_the_question(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         turn = await talk.send("SC:bash touch made")
         question = await talk.question()
         heard = await _interrupted(talk, turn)
@@ -104,11 +104,11 @@ async def test_with_a_question_open_it_withdraws_the_question(stage: Stage, work
     assert withdrawn["params"] == {"id": question["id"]}
     resolved = heard.one("permission_resolved")
     assert (resolved["outcome"], resolved["by"]) == ("cancelled", "interrupt")
-    assert not (workspace / "made").exists(), "a late answer counts for nothing"
+    assert not (talk.folder / "made").exists(), "a late answer counts for nothing"
 
 
-async def test_before_the_cli_has_begun_the_turn_it_still_ends_it(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_before_the_cli_has_begun_the_turn_it_still_ends_it(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         daemon = stage.daemon
         sent = await daemon.post("send_message", session_id=talk.id, message="SC:slow 200")
         asked = await daemon.post("interrupt", session_id=talk.id)
@@ -120,9 +120,9 @@ async def test_before_the_cli_has_begun_the_turn_it_still_ends_it(stage: Stage, 
     assert after.text == "Second answer."
 
 
-async def test_it_leaves_the_waiting_messages_to_their_own_turns(stage: Stage, workspace: Path) -> None:
+async def test_it_leaves_the_waiting_messages_to_their_own_turns(stage: Stage) -> None:
     prompt = f"SC:gate queued {stage.version}"
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         running = await talk.send(prompt)
         waiting = [await talk.send(text) for text in ("SC:two", "SC:echo")]
         await talk.wait("text_delta", turn_id=running)
@@ -131,8 +131,8 @@ async def test_it_leaves_the_waiting_messages_to_their_own_turns(stage: Stage, w
     assert [each.text for each in heard] == ["Second answer.", f"history: 3 user messages; first: {prompt}"]
 
 
-async def test_it_interrupts_nothing_where_no_turn_runs(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_it_interrupts_nothing_where_no_turn_runs(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         assert await talk.call("interrupt") == {"interrupted": False}
         await talk.turn("SC:hello")
         assert await talk.call("interrupt") == {"interrupted": False}

@@ -99,9 +99,8 @@ async def test_a_plan_mode_that_the_agent_entered_by_itself_is_held_also_by_a_cl
         await talk.turn("SC:tool EnterPlanMode {}")
         await talk.wait("session_updated", runtime_mode="plan")
         assert await touch(talk, workspace) == (0, False)
-        (session,) = [each for each in (await talk.daemon.request("list_sessions"))["sessions"] if each["pid"]]
         before = len(talk.events)
-        psutil.Process(session["pid"]).kill()
+        psutil.Process((await talk.entry())["pid"]).kill()
         await talk.wait("notice", level="warning")
         assert await touch(talk, workspace) == (0, False)
         updated = [each["event"] for each in talk.events[before:] if each["event"]["type"] == "session_updated"]

@@ -130,7 +130,7 @@ async def test_the_model_changes_with_the_next_turn_and_the_change_is_told(stage
         assert await talk.call("set_model", model="claude-haiku-4-5") == {}
         await talk.wait("session_updated", model="claude-haiku-4-5")
         heard = await talk.turn("SC:echo")
-        (entry,) = (await stage.daemon.request("list_sessions"))["sessions"]
+        entry = await talk.entry()
     assert before != "claude-haiku-4-5"
     assert talk.requests[-1].body["model"].startswith("claude-haiku-4-5")
     assert heard.text == "history: 2 user messages; first: SC:hello"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.real_cli, pytest.mark.spec("2.17")]
 
 
-async def test_the_models_on_offer_and_the_context_are_told(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_the_models_on_offer_and_the_context_are_told(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         models = (await talk.call("list_models"))["models"]
         await talk.turn("SC:hello")
         context = await talk.call("get_context")
@@ -62,8 +62,8 @@ async def test_mcp_servers_are_listed_switched_off_and_on_and_connected_again(st
         assert tide["status"] == "connected"
 
 
-async def test_a_server_that_is_not_there_is_refused_with_the_clis_reason(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_server_that_is_not_there_is_refused_with_the_clis_reason(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         with pytest.raises(RpcError, match="not found: nope") as caught:
             await talk.call("reconnect_mcp_server", server="nope")
     assert caught.value.code == -32010
@@ -84,8 +84,8 @@ async def test_files_are_set_back_to_what_they_were_before_a_turn(stage: Stage, 
         assert refusal.value.data["kind"] == "unsupported"
 
 
-async def test_a_conversation_can_be_renamed_and_an_unknown_task_stopped(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_conversation_can_be_renamed_and_an_unknown_task_stopped(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         await talk.turn("SC:hello")
         assert await talk.call("rename_session", title="High water") == {}
         assert await talk.call("stop_task", task_id="nothing") == {}

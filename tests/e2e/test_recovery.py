@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import psutil
@@ -33,12 +33,7 @@ def _transcript(stage: Stage, provider_session_id: str) -> str:
 
 
 async def _kill(talk: Talk) -> None:
-    os.kill((await _entry(talk))["pid"], signal.SIGKILL)
-
-
-async def _entry(talk: Talk) -> Any:
-    sessions = (await talk.daemon.request("list_sessions"))["sessions"]
-    return next(entry for entry in sessions if entry["session_id"] == talk.id)
+    os.kill((await talk.entry())["pid"], signal.SIGKILL)
 
 
 @pytest.mark.parametrize("transport", ["pipe", "pty"])
@@ -52,7 +47,7 @@ async def test_a_cli_killed_in_mid_stream_fails_its_turn_and_the_next_message_go
         await _kill(talk)
         heard = await talk.heard(turn)
         after = await talk.turn("SC:echo")
-        assert (await _entry(talk))["pid"] != talk.started["pid"]
+        assert (await talk.entry())["pid"] != talk.started["pid"]
     error = heard.completed["error"]
     assert (heard.completed["stop_reason"], error["kind"]) == ("error", "process_exited")
     assert "SIGKILL" in error["message"]
@@ -68,7 +63,7 @@ async def test_a_cli_killed_while_idle_is_started_again_by_the_next_message(stag
         await talk.turn("SC:hello")
         await _kill(talk)
         await talk.wait("notice", level="warning")
-        entry = await _entry(talk)
+        entry = await talk.entry()
         assert (entry["pid"], entry["state"]) == (None, "idle")
         after = await talk.turn("SC:echo")
     assert after.text == "history: 2 user messages; first: SC:hello"

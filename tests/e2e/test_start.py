@@ -18,9 +18,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.real_cli]
 
 
 async def _refusal(daemon: Any, folder: Path, **config: Any) -> RpcError:
+    before = (await daemon.request("list_sessions"))["sessions"]
     with pytest.raises(RpcError) as refusal:
         await daemon.start_session(folder, config=config)
-    assert (await daemon.request("list_sessions"))["sessions"] == []
+    assert (await daemon.request("list_sessions"))["sessions"] == before
     return refusal.value
 
 

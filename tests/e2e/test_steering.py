@@ -20,7 +20,7 @@ async def test_a_message_that_cannot_wait_cuts_what_is_said_and_waits_for_a_tool
     stage: Stage, workspace: Path
 ) -> None:
     with Bell(workspace / "going") as going, Bell(workspace / "go") as go:
-        async with stage.session(workspace) as talk:
+        async with stage.conversation() as talk:
             speaking = await talk.send(f"SC:gate steered {stage.version}")
             await talk.wait("text_delta", turn_id=speaking)
             waiting = await talk.send("SC:two")
@@ -49,12 +49,12 @@ async def test_a_message_that_cannot_wait_cuts_what_is_said_and_waits_for_a_tool
     assert withdrawn.one("permission_resolved")["outcome"] == "cancelled"
     assert question["id"] in [message["params"]["id"] for message in cancelled]
     assert last.text == "Second answer."
-    assert not (workspace / "never").exists()
+    assert not (talk.folder / "never").exists()
 
 
-async def test_two_that_cannot_wait_are_two_turns_and_an_interrupt_costs_none(stage: Stage, workspace: Path) -> None:
+async def test_two_that_cannot_wait_are_two_turns_and_an_interrupt_costs_none(stage: Stage) -> None:
     """The CLI would merge two of them into one, and one of the turns would have no end."""
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turns = [await talk.send(f"SC:gate a {stage.version}")]
         await talk.wait("text_delta", turn_id=turns[0])
         messages = (f"SC:gate b {stage.version}", "SC:two")

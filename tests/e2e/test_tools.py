@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.real_cli]
 
 
-async def test_a_bash_call_is_asked_for_runs_when_allowed_and_its_output_is_told(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_bash_call_is_asked_for_runs_when_allowed_and_its_output_is_told(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         turn = await talk.send("SC:saybash touch made && echo made it")
         question = (await talk.question())["params"]
-        assert not (workspace / "made").exists()
+        assert not (talk.folder / "made").exists()
         await talk.decide(await talk.question(), "allow")
         heard = await talk.heard(turn)
     started, resolved = heard.one("tool_call_started"), heard.one("permission_resolved")
@@ -49,11 +49,11 @@ async def test_a_bash_call_is_asked_for_runs_when_allowed_and_its_output_is_told
     order = ["tool_call_started", "tool_call_input", "permission_resolved", "tool_call_output"]
     assert sorted(order, key=kinds.index) == order
     assert heard.text == "I will run it.Done."
-    assert (workspace / "made").exists()
+    assert (talk.folder / "made").exists()
 
 
-async def test_a_denial_with_a_message_reaches_the_model_and_the_turn_goes_on(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace, answer=deny(message="Not on a Sunday.")) as talk:
+async def test_a_denial_with_a_message_reaches_the_model_and_the_turn_goes_on(stage: Stage) -> None:
+    async with stage.conversation(deny(message="Not on a Sunday.")) as talk:
         heard = await talk.turn("SC:bash touch made")
         (result,) = talk.requests[-1].conversation.results
     assert "Not on a Sunday." in json.dumps(result)
@@ -62,26 +62,26 @@ async def test_a_denial_with_a_message_reaches_the_model_and_the_turn_goes_on(st
     assert "Not on a Sunday." in str(output["content"])
     assert heard.one("permission_resolved")["outcome"] == "deny"
     assert (heard.completed["stop_reason"], heard.text) == ("end_turn", "Command finished.")
-    assert not (workspace / "made").exists()
+    assert not (talk.folder / "made").exists()
 
 
-async def test_a_denial_with_an_interrupt_ends_the_turn_and_keeps_the_session(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace, answer=deny(message="Stop it.", interrupt=True)) as talk:
+async def test_a_denial_with_an_interrupt_ends_the_turn_and_keeps_the_session(stage: Stage) -> None:
+    async with stage.conversation(deny(message="Stop it.", interrupt=True)) as talk:
         heard = await talk.turn("SC:bash touch made")
         after = await talk.turn("SC:echo")
     assert (heard.completed["stop_reason"], heard.completed["error"]) == ("interrupted", None)
     assert heard.one("tool_call_output")["is_error"] is True
-    assert not (workspace / "made").exists()
+    assert not (talk.folder / "made").exists()
     assert after.text == "history: 2 user messages; first: SC:bash touch made"
 
 
-async def test_an_edited_input_is_what_runs(stage: Stage, workspace: Path) -> None:
+async def test_an_edited_input_is_what_runs(stage: Stage) -> None:
     edited = {"command": "touch other", "description": "Something else"}
-    async with stage.session(workspace, answer=allow(updated_input=edited)) as talk:
+    async with stage.conversation(allow(updated_input=edited)) as talk:
         heard = await talk.turn("SC:bash touch made")
     assert heard.one("tool_call_output")["is_error"] is False
-    assert (workspace / "other").exists()
-    assert not (workspace / "made").exists()
+    assert (talk.folder / "other").exists()
+    assert not (talk.folder / "made").exists()
 
 
 async def test_a_remembered_suggestion_spares_the_next_question(stage: Stage, workspace: Path) -> None:
@@ -97,8 +97,8 @@ async def test_a_remembered_suggestion_spares_the_next_question(stage: Stage, wo
     assert (workspace / "second").exists()
 
 
-async def test_parallel_calls_each_have_their_input_and_their_output(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace, answer=allow()) as talk:
+async def test_parallel_calls_each_have_their_input_and_their_output(stage: Stage) -> None:
+    async with stage.conversation(allow()) as talk:
         heard = await talk.turn("SC:parallel touch a; echo one | touch b; echo two | touch c; echo three")
     calls = {event["tool_call_id"]: event["input"]["command"] for event in heard.all("tool_call_input")}
     outputs = {event["tool_call_id"]: event["content"] for event in heard.all("tool_call_output", is_error=False)}
@@ -108,11 +108,11 @@ async def test_parallel_calls_each_have_their_input_and_their_output(stage: Stag
     assert heard.text == "All finished."
 
 
-async def test_several_open_questions_are_answered_in_any_order(stage: Stage, workspace: Path, tmp_path: Path) -> None:
+async def test_several_open_questions_are_answered_in_any_order(stage: Stage, tmp_path: Path) -> None:
     notes = [tmp_path / name for name in ("one.txt", "two.txt")]
     for note in notes:
         note.write_text(f"inside {note.name}\n")
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turn = await talk.send(f"SC:parallelread {notes[0]} {notes[1]}")
         first, second = await talk.question(0), await talk.question(1)
         await talk.decide(second, "allow")
@@ -128,14 +128,14 @@ async def test_several_open_questions_are_answered_in_any_order(stage: Stage, wo
 
 @pytest.mark.spec("7.2")
 async def test_a_subagents_open_questions_are_its_own_and_are_answered_in_any_order(
-    stage: Stage, workspace: Path, tmp_path: Path
+    stage: Stage, tmp_path: Path
 ) -> None:
     notes = [tmp_path / name for name in ("one.txt", "two.txt")]
     for note in notes:
         note.write_text(f"inside {note.name}\n")
     agent = {"description": "Look", "subagent_type": "general-purpose", "run_in_background": False}
     prompt = f"SC:parallelread {notes[0]} {notes[1]}"
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turn = await talk.send(f"SC:tool Agent {json.dumps({**agent, 'prompt': prompt})}")
         first, second = await talk.question(0), await talk.question(1)
         await talk.decide(second, "allow")
@@ -149,8 +149,8 @@ async def test_a_subagents_open_questions_are_its_own_and_are_answered_in_any_or
     assert [outputs[question["params"]["tool_call_id"]] for question in (first, second)] == [True, False]
 
 
-async def test_a_failing_command_is_told_as_an_error_and_the_turn_goes_on(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace, answer=allow()) as talk:
+async def test_a_failing_command_is_told_as_an_error_and_the_turn_goes_on(stage: Stage) -> None:
+    async with stage.conversation(allow()) as talk:
         heard = await talk.turn("SC:bash echo oops >&2; exit 3")
     output = heard.one("tool_call_output")
     assert output["is_error"] is True
@@ -207,11 +207,11 @@ async def test_a_plan_that_is_turned_down_keeps_plan_mode_and_tells_the_model_wh
     assert not (workspace / "made").exists()
 
 
-async def test_a_question_of_the_agent_is_answered_through_the_updated_input(stage: Stage, workspace: Path) -> None:
+async def test_a_question_of_the_agent_is_answered_through_the_updated_input(stage: Stage) -> None:
     async def answer(params: Json) -> Json:
         return {"outcome": "allow", "updated_input": {**params["input"], "answers": {"Which color?": "Blue"}}}
 
-    async with stage.session(workspace, answer=answer) as talk:
+    async with stage.conversation(answer) as talk:
         heard = await talk.turn("SC:askuser")
         (question,) = talk.questions
     assert (question["tool_name"], question["kind"]) == ("AskUserQuestion", "question")

@@ -52,7 +52,7 @@ async def test_a_second_turn_runs_in_the_same_process_with_the_context_of_the_fi
     async with stage.session(workspace) as talk:
         first = await talk.turn("SC:hello")
         second = await talk.turn("SC:echo")
-        (entry,) = (await stage.daemon.request("list_sessions"))["sessions"]
+        entry = await talk.entry()
     assert second.text == "history: 2 user messages; first: SC:hello"
     assert entry["pid"] == talk.started["pid"]
     assert (entry["turns"], entry["state"], entry["provider_session_id"]) == (2, "idle", talk.provider_session_id)
@@ -64,8 +64,8 @@ async def test_a_second_turn_runs_in_the_same_process_with_the_context_of_the_fi
     assert second.one("usage")["context_window"] > 100_000
 
 
-async def test_thinking_streams_apart_from_the_text_and_stands_in_the_messages(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_thinking_streams_apart_from_the_text_and_stands_in_the_messages(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("SC:think")
     assert [delta["text"] for delta in heard.all("thinking_delta")] == ["Let me ", "think."]
     assert heard.text == heard.completed["result"] == "Thought through."
@@ -74,9 +74,9 @@ async def test_thinking_streams_apart_from_the_text_and_stands_in_the_messages(s
     assert blocks[0]["thinking"] == "Let me think."
 
 
-async def test_text_and_image_blocks_reach_the_model_as_they_are(stage: Stage, workspace: Path) -> None:
+async def test_text_and_image_blocks_reach_the_model_as_they_are(stage: Stage) -> None:
     picture = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(_png()).decode()}
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         blocks = [{"type": "image", "source": picture}, {"type": "text", "text": "SC:hello"}]
         heard = await talk.turn(blocks)
         content = talk.requests[-1].body["messages"][0]["content"]
@@ -86,8 +86,8 @@ async def test_text_and_image_blocks_reach_the_model_as_they_are(stage: Stage, w
     assert base64.b64decode(image["source"]["data"])
 
 
-async def test_text_of_every_script_arrives_unharmed_both_ways(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_text_of_every_script_arrives_unharmed_both_ways(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn(f"{UNICODE}\nSC:unicode")
         request = talk.requests[-1]
     assert heard.text == UNICODE
@@ -96,14 +96,14 @@ async def test_text_of_every_script_arrives_unharmed_both_ways(stage: Stage, wor
     assert UNICODE in request.conversation.prompts[-1]
 
 
-async def test_a_delta_far_longer_than_a_pipe_arrives_whole(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_delta_far_longer_than_a_pipe_arrives_whole(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("SC:bigtext 3000000")
     assert heard.text == heard.completed["result"] == "x" * 3_000_000
 
 
-async def test_a_prompt_of_ten_megabytes_reaches_the_cli_whole(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_prompt_of_ten_megabytes_reaches_the_cli_whole(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("y" * LONG_PROMPT + "\nSC:hello")
         if stage.is_old:
             assert talk.requests[-1].conversation.prompts[-1].count("y") == LONG_PROMPT
@@ -115,8 +115,8 @@ async def test_a_prompt_of_ten_megabytes_reaches_the_cli_whole(stage: Stage, wor
             assert (await talk.turn("SC:two")).text == "Second answer."
 
 
-async def test_a_slash_command_is_a_turn_that_the_cli_answers_by_itself(stage: Stage, workspace: Path) -> None:
-    async with stage.session(workspace) as talk:
+async def test_a_slash_command_is_a_turn_that_the_cli_answers_by_itself(stage: Stage) -> None:
+    async with stage.conversation() as talk:
         heard = await talk.turn("/context")
         assert talk.requests == []
         after = await talk.turn("SC:hello")
@@ -125,9 +125,9 @@ async def test_a_slash_command_is_a_turn_that_the_cli_answers_by_itself(stage: S
     assert after.text == "Hello there, friend."
 
 
-async def test_a_message_sent_while_a_turn_runs_is_a_later_request_of_its_own(stage: Stage, workspace: Path) -> None:
+async def test_a_message_sent_while_a_turn_runs_is_a_later_request_of_its_own(stage: Stage) -> None:
     gate = f"busy {stage.version}"
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         first = await talk.send(f"SC:gate {gate}")
         await talk.wait("text_delta", turn_id=first)
         answer = await talk.call("send_message", message="SC:two")
@@ -144,7 +144,7 @@ async def test_a_message_sent_while_a_turn_runs_is_a_later_request_of_its_own(st
 async def test_a_message_sent_while_a_tool_runs_is_not_folded_into_the_turn(stage: Stage, workspace: Path) -> None:
     """The CLI would fold it in at the next tool boundary, and the parent would wait for its turn for ever."""
     with Bell(workspace / "going") as going, Bell(workspace / "go") as go:
-        async with stage.session(workspace, answer=allow()) as talk:
+        async with stage.conversation(allow()) as talk:
             first = await talk.send(f"SC:bash echo on > {going}; read x < {go}")
             await going.heard()
             second = await talk.send("SC:two")
@@ -154,9 +154,9 @@ async def test_a_message_sent_while_a_tool_runs_is_not_folded_into_the_turn(stag
     _assert_apart(talk, [first, second])
 
 
-async def test_three_messages_at_once_are_three_turns_in_their_order(stage: Stage, workspace: Path) -> None:
+async def test_three_messages_at_once_are_three_turns_in_their_order(stage: Stage) -> None:
     """The CLI would merge the second and the third into one."""
-    async with stage.session(workspace) as talk:
+    async with stage.conversation() as talk:
         turns = [await talk.send(text) for text in ("SC:hello", "SC:two", "SC:echo")]
         heard = [await talk.heard(turn) for turn in turns]
         prompts = [request.conversation.prompts[-1] for request in talk.requests]

@@ -6,6 +6,7 @@ of the contract (section 3). Owns no expectation about a single test. Tests may 
 
 from __future__ import annotations
 
+import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -82,23 +83,25 @@ class Heard:
 class Talk:
     """One session, as its parent holds it."""
 
-    def __init__(self, daemon: Daemon, server: ModelServer, started: Json) -> None:
+    def __init__(self, daemon: Daemon, server: ModelServer, started: Json, folder: Path, *, since: int = 0) -> None:
         self.id: str = started["session_id"]
         self.started = started
         self.daemon = daemon
+        self.folder = folder
         self._server = server
         self._first_question = len(daemon.questions)
+        self._first_event = since
 
     @property
     def events(self) -> list[Json]:
         """The params of its events so far."""
-        return self.daemon.events(self.id)
+        return self.daemon.events(self.id)[self._first_event :]
 
     @property
     def provider_session_id(self) -> str:
         """The CLI's id of the conversation, as last told."""
         told = [self.started["provider_session_id"]]
-        told += [params["event"].get("provider_session_id") for params in self.events]
+        told += [params["event"].get("provider_session_id") for params in self.daemon.events(self.id)]
         return [each for each in told if each][-1]  # type: ignore[no-any-return]
 
     @property
@@ -145,6 +148,11 @@ class Talk:
         """Answer a permission request."""
         await self.daemon.reply(question["id"], {"outcome": outcome, **more})
 
+    async def entry(self) -> Json:
+        """What the daemon's list says of it."""
+        sessions = (await self.daemon.request("list_sessions"))["sessions"]
+        return next(entry for entry in sessions if entry["session_id"] == self.id)
+
     async def wait_for_model(self, directive: str) -> None:
         """Wait until the model has been asked for this directive in this session."""
 
@@ -166,6 +174,7 @@ class Stage:
     home: Path
     server: ModelServer
     daemon: Daemon = field(init=False)
+    _shared: Talk | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -214,23 +223,66 @@ class Stage:
         chosen = {} if session_id is None else {"session_id": session_id}
         daemon.answer = answer
         params = {"working_dir": str(folder), **config}
-        talk = Talk(daemon, self.server, await daemon.request("start_session", within=TURN_S, config=params, **chosen))
+        started = await daemon.request("start_session", within=TURN_S, config=params, **chosen)
+        talk = Talk(daemon, self.server, started, folder)
         try:
             yield talk
         finally:
             daemon.answer = None
-            with anyio.CancelScope(shield=True):
-                await daemon.request("stop_session", within=STOP_S, session_id=talk.id)
+            await _stop(talk)
         await talk.wait("session_ended")
         check_promises(talk.events)
+
+    async def open_shared(self) -> None:
+        """Start the session that conversations share."""
+        folder = self.home / "shared"
+        folder.mkdir(exist_ok=True)
+        config = {"working_dir": str(folder)}
+        started = await self.daemon.request("start_session", within=TURN_S, config=config)
+        self._shared = Talk(self.daemon, self.server, started, folder)
+
+    @asynccontextmanager
+    async def conversation(self, answer: Answer | None = None) -> AsyncIterator[Talk]:
+        """Hold a new conversation for a block, in a session that is shared: supervised, and without any further config.
+        To start one for each test is what many tests would spend their time on. Nothing may be left that runs.
+
+        Args:
+            answer: answers its permission requests.
+        """
+        assert self._shared is not None, "open_shared comes first"
+        shared = self._shared
+        try:
+            await shared.turn("/clear")
+            for left in shared.folder.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            since = len(self.daemon.events(shared.id))
+            self.daemon.answer = answer
+            yield Talk(self.daemon, self.server, shared.started, shared.folder, since=since)
+        except BaseException:
+            # Whatever state it is in, the next test has another.
+            with anyio.CancelScope(shield=True):
+                await self.end_shared()
+                await self.open_shared()
+            raise
+        finally:
+            self.daemon.answer = None
+
+    async def end_shared(self) -> None:
+        """End the shared session, and check what was promised of it."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            await _stop(shared)
+            await self.daemon.wait_event("session_ended", session_id=shared.id)
+            check_promises(self.daemon.events(shared.id))
 
     def daemon_questions(self, session_id: str) -> list[Json]:
         """The params of the permission requests about a session, also of those that came before it was there."""
         return [each["params"] for each in self.daemon.questions if each["params"]["session_id"] == session_id]
 
     def running(self) -> list[psutil.Process]:
-        """All that runs for this stage with the daemon's mark on it."""
-        return marked_processes(self.home)
+        """All that runs for this stage with the daemon's mark on it, but for the shared session's CLI itself."""
+        shared = None if self._shared is None else self._shared.started["pid"]
+        return [process for process in marked_processes(self.home) if process.pid != shared]
 
 
 @asynccontextmanager
@@ -242,6 +294,12 @@ async def open_stage(version: str, cli: Path, home: Path) -> AsyncIterator[Stage
             # The daemon's look at its provider, which shares the one at start-up, would else be a test's stray child.
             await stage.daemon.request("health_check")
             yield stage
+            await stage.end_shared()
+
+
+async def _stop(talk: Talk) -> None:
+    with anyio.CancelScope(shield=True):
+        await talk.daemon.request("stop_session", within=STOP_S, session_id=talk.id)
 
 
 def marked_processes(home: Path) -> list[psutil.Process]:
