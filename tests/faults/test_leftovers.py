@@ -13,7 +13,7 @@ import pytest
 from adapter.process.host import ProcessHost
 from adapter.process.identity import MARK_VARIABLE, new_daemon_id
 from adapter.providers import probe
-from tests.faults.processes import Targets, watch
+from tests.faults.processes import Targets, wait_until, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,7 +87,9 @@ async def test_a_spawn_that_is_cancelled_half_way_still_gives_its_child_to_the_c
             await log.reached.wait()
             tasks.cancel_scope.cancel()
             log.go_on.set()
-    assert [psutil.Process(child.pid).cmdline() for child in children] == [["sleep", "300"]]
+    (child,) = children
+    # Right after the fork it has no command line yet.
+    await wait_until("the child", lambda: psutil.Process(child.pid).cmdline() == ["sleep", "300"], SOON_S)
 
 
 async def test_a_program_that_says_more_than_is_wanted_costs_no_descriptor(
