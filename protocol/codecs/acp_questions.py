@@ -196,7 +196,9 @@ def trust_answer(result: Any) -> Json:
 
 
 def _finding(item: Json) -> str:
-    return f"{item.get('what')} {item.get('name')} in {item.get('file')}: {item.get('detail')}"
+    scripts = item.get("scripts")
+    named = f" (with {', '.join(map(str, scripts))})" if isinstance(scripts, list) and scripts else ""
+    return f"{item.get('what')} {item.get('name')} in {item.get('file')}: {item.get('detail')}{named}"
 
 
 def _plan_choices(asked: PermissionAsked) -> list[Choice]:

@@ -228,10 +228,10 @@ def test_mcp_questions_keep_their_form_or_address_and_unknown_kinds_are_nothing(
 
 
 def test_trust_needs_an_explicit_yes() -> None:
-    items = [{"file": "/w/.mcp.json", "what": "mcp_server", "name": "x", "detail": "run x"}]
+    items = [{"file": "/w/.mcp.json", "what": "mcp_server", "name": "x", "detail": "run x", "scripts": ["/w/x.py"]}]
     form = acp_questions.trust_form(asked("trust", "trust", working_dir="/w", items=items, more=2))
     shown = form["requestedSchema"]["properties"]["trust"]["description"]
-    assert "run x" in shown
+    assert "run x (with /w/x.py)" in shown
     assert "2 more" in shown
     assert acp_questions.trust_answer({"action": "accept", "content": {"trust": "run"}}) == {"outcome": "allow"}
     for content in ({"trust": "leave"}, {"trust": True}, {}, None):
