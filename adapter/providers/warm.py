@@ -145,6 +145,8 @@ class WarmPool(Generic[P]):
         await self._end(process)
 
     async def _fill(self, launch: Launch, room: int) -> None:
+        if self._closed:
+            return
         wanted = fingerprint(launch)
         await self._end_unfit(wanted)
         for start in self._starts:
@@ -172,7 +174,9 @@ class WarmPool(Generic[P]):
         return len(self._spares) + len(starting)
 
     def _keep(self, start: _Start[P]) -> None:
-        if start.process is not None:
+        if start.process is not None and self._closed:
+            self._tasks.start_soon(self._end, start.process)
+        elif start.process is not None:
             self._spares.append(_Kept(start.fingerprint, start.process, anyio.current_time()))
 
     async def _end_unfit(self, wanted: str) -> None:

@@ -34,7 +34,10 @@ def spares(parent: Daemon, used: list[int]) -> list[psutil.Process]:
     """The CLIs that are up and that no session has, oldest first."""
     found = []
     for child in psutil.Process(parent.process.pid).children():
-        arguments = " ".join(child.cmdline())
+        try:
+            arguments = " ".join(child.cmdline())
+        except psutil.Error:  # a look at the CLI's version, over by now
+            continue
         if MOCK in arguments and "stream-json" in arguments and child.pid not in used:
             found.append(child)
     return sorted(found, key=lambda child: child.create_time())
