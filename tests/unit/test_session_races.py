@@ -103,6 +103,7 @@ async def test_a_stop_that_comes_as_the_start_is_done_leaves_no_session_behind()
     assert scene.parent.events == []
 
 
+@pytest.mark.spec("6.4")
 async def test_a_session_that_ends_before_its_parent_knows_it_tells_nothing_before_and_all_of_it_then() -> None:
     async with scene_of(start=False) as scene:
         await scene.session.start(None, fork=False)
@@ -113,6 +114,7 @@ async def test_a_session_that_ends_before_its_parent_knows_it_tells_nothing_befo
         assert [params["turn_id"] for params in scene.parent.all("turn_completed")] == [turn]
 
 
+@pytest.mark.spec("6.2")
 async def test_nothing_follows_the_last_event_though_somebody_is_still_at_work() -> None:
     async with scene_of() as scene:
         scene.provider.setting.shut()
