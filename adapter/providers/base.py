@@ -109,6 +109,11 @@ class ProviderAdapter(ABC):
     async def health_check(self) -> ProviderHealth:
         """Look for the CLI, ask for its version and whether it is logged in. Never raises; bounded."""
 
+    async def look(self) -> ProviderHealth:
+        """A health check at start-up, whose only use is a warning: it may leave out what takes long, because a session
+        may be starting at the same time. Never raises; bounded."""
+        return await self.health_check()
+
     @abstractmethod
     async def start_session(self, session_id: str, launch: Launch) -> ProviderStream:
         """Start a process for a session and wait for its handshake. On failure nothing is left behind."""

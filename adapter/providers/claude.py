@@ -100,11 +100,18 @@ class ClaudeAdapter(ProviderAdapter):
 
     async def health_check(self) -> ProviderHealth:
         """See `ProviderAdapter.health_check`."""
+        return await self._look(asks_login=True)
+
+    async def look(self) -> ProviderHealth:
+        """Without the login: `auth status` takes the CLI as much CPU as its start. See `ProviderAdapter.look`."""
+        return await self._look(asks_login=False)
+
+    async def _look(self, *, asks_login: bool) -> ProviderHealth:
         try:
             path = self.find()
         except AdapterError as error:
             return ProviderHealth(PROVIDER, False, error=error.message, hint=error.hint)
-        return await self._health.look(path)
+        return await self._health.look(path, asks_login=asks_login)
 
     async def start_session(self, session_id: str, launch: Launch) -> ClaudeProcess:
         """Spawn the CLI, wait for its handshake. See `ProviderAdapter.start_session`."""

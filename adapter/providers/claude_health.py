@@ -54,7 +54,7 @@ class ClaudeHealth:
             except AdapterError:
                 return None
 
-    async def look(self, path: str) -> ProviderHealth:
+    async def look(self, path: str, *, asks_login: bool) -> ProviderHealth:
         """`--version`, and `auth status`, which asks no network (measured with claude 2.1.x). Never raises."""
         try:
             async with self._asking:
@@ -64,7 +64,7 @@ class ClaudeHealth:
                 return _unusable(f"{path} --version {answer}", path, WRONG_CLI_HINT)
             status: dict[str, Any] = {}
             numbers = parse_version(version)
-            if numbers is None or numbers >= AUTH_STATUS:
+            if asks_login and (numbers is None or numbers >= AUTH_STATUS):
                 status = _read_status(await probe.ask(self._host, [path, "auth", "status"]))
         except AdapterError as error:
             return _unusable(error.message, path, error.hint or WRONG_CLI_HINT)

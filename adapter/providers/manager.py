@@ -97,11 +97,10 @@ class ProviderManager:
 
     async def warn_of_unavailable(self) -> None:
         """The look at start-up: log a warning for each provider that cannot be used."""
-        for health in await self.health_check_all():
+        for adapter in self._adapters.values():
+            health = await adapter.look()
             if not health.is_available:
                 log.warning("provider %s is not available: %s", health.provider, health.complaint)
-            elif health.authenticated is False:
-                log.warning("provider %s is not logged in", health.provider)
 
 
 class _Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = 60
+EXAMPLES = 40
 """Cases per test. `--hypothesis-profile=deep` looks for longer."""
 
 settings.register_profile(

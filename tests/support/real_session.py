@@ -291,7 +291,7 @@ async def open_stage(version: str, cli: Path, home: Path) -> AsyncIterator[Stage
     with ModelServer() as server:
         stage = Stage(version, cli, home, server)
         async with stage.run_daemon() as stage.daemon:
-            # The daemon's look at its provider, which shares the one at start-up, would else be a test's stray child.
+            # The daemon's look at its provider at start-up, over with this one, would else be a test's stray child.
             await stage.daemon.request("health_check")
             yield stage
             await stage.end_shared()
