@@ -32,7 +32,7 @@ export PIP_USER := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test checks lint type imports unit integration e2e faults real-cli fetch foreign format lock clean
+.PHONY: help run test checks lint type imports collected unit integration e2e faults real-cli fetch foreign format lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1 - \2/p' Makefile
@@ -44,7 +44,7 @@ test: ## everything: lint, types, import rules, and all the tests, real CLI incl
 	@$(MAKE) --jobs=3 checks fetch # side by side: to fetch is mostly to wait
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
-checks: lint type imports # what takes no test
+checks: lint type imports collected # what takes no test
 
 lint: $(VENV)/dev.stamp ## style and mistakes
 	$(BIN)/ruff check .
@@ -55,6 +55,9 @@ type: $(VENV)/dev.stamp ## types
 
 imports: $(VENV)/dev.stamp ## who may import whom
 	$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+collected: $(VENV)/dev.stamp # compiled once, while the types are checked, and not by each worker
+	@$(BIN)/python -m pytest --collect-only --quiet >$(VENV)/collected.log || { cat $(VENV)/collected.log; exit 1; }
 
 unit: $(VENV)/dev.stamp ## the tests that start no process of the daemon's
 	$(BIN)/python -m pytest tests/unit $(wildcard tests/property tests/golden)

@@ -29,7 +29,7 @@ LIMIT_S = 2.0
 GIVE_UP_S = 15.0
 """Seconds after the fault at which the harness stops looking: longer than the stop ladder with all its limits."""
 
-LOOK_S = 0.02
+LOOK_S = 0.05
 """Seconds between two looks; one takes 5 to 20 ms."""
 
 CLEAN_LOOKS = 2

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.http.python_clients import anthropic_scenes, openai_scenes
 from tests.support.foreign import SOURCE, npm_package
 from tests.support.http_daemon import HttpDaemon, run_http
 from tests.support.model_server import ModelServer
@@ -136,11 +135,15 @@ def check_failures(seen: Json, first: str) -> None:
 
 async def anthropic_seen(server: HttpDaemon, *, in_node: bool) -> Json:
     """What Anthropic's client sees, for Python or for Node."""
+    from tests.http.python_clients import anthropic_scenes  # not by every worker: it takes seconds
+
     return await (node_scenes("@anthropic-ai/sdk", server) if in_node else anthropic_scenes(server, TOOL))
 
 
 async def openai_seen(server: HttpDaemon, *, in_node: bool) -> Json:
     """What OpenAI's client sees, for Python or for Node."""
+    from tests.http.python_clients import openai_scenes  # as above
+
     return await (node_scenes("openai", server) if in_node else openai_scenes(server, TOOL))
 
 
