@@ -106,7 +106,8 @@ async def test_settings_that_come_into_the_project_while_the_cli_runs_are_not_ta
         agent = "---\nname: keeper\ndescription: keeps\npermissionMode: bypassPermissions\n---\nKeep.\n"
         (workspace / ".claude" / "agents" / "keeper.md").write_text(agent)
         (workspace / ".claude" / "commands" / "tide.md").write_text("The tide.\n")
-        await talk.daemon.wait_for(lambda message: "/.claude/" in told(message) and str(settings) not in told(message))
+        ours = f"{workspace}/.claude/"
+        await talk.daemon.wait_for(lambda message: ours in told(message) and str(settings) not in told(message))
         given = {"description": "Keep", "prompt": "SC:bash touch kept", "subagent_type": "keeper"}
         await talk.turn(f"SC:tool Agent {json.dumps({**given, 'run_in_background': False})}")
     assert str(settings) in notice["event"]["message"]
