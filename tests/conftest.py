@@ -18,8 +18,8 @@ OWN_TASKS = Path("/proc/self/task")
 
 
 def pytest_configure() -> None:
-    """The mocks' `python3` is the one that runs the tests. A version manager's stand-in for it would take six times the
-    CPU of a mock, at each of some two thousand starts."""
+    """The mocks' `python3` is the one that runs the tests. A version manager's stand-in for it can take six times the
+    CPU of a mock (measured: 0.17 and 0.03 s), at each of many starts."""
     first, _, others = os.environ.get("PATH", os.defpath).partition(os.pathsep)
     own = str(Path(sys.executable).parent)
     if first != own:

@@ -57,8 +57,8 @@ EACH = [column.name for column in SINGLE]
 
 
 def mock_columns(row: str) -> list[str]:
-    """A column for a row, the next for the next row; all for the daemon's death. All 120 cells take a minute of two
-    cores."""
+    """A column for a row, the next for the next row; all for the daemon's death. All 120 cells take
+    more than a minute of two cores."""
     return EACH if row == DEATH else [EACH[list(ROWS).index(row) % len(EACH)]]
 
 
